@@ -13,3 +13,6 @@ c.CourseDirectory.ignore = ["*.py", ".ipynb_checkpoints", "*.pyc", "__pycache__"
 
 # Where a solution was, a learner finds code that says so when it runs.
 c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("your code here")'}
+
+# Seconds that one cell may take: the chapters train small networks.
+c.Execute.timeout = 120

@@ -68,7 +68,7 @@ def build(root: Path, points: Points | None = None) -> list[str]:
 
 
 def check(root: Path, points: Points | None = None) -> list[str]:
-    """What differs between the generated files in `root` and what the sources build, a line each."""
+    """How the generated files in `root` differ from what their sources build, a line each."""
     wanted = generate(root, points)
     faults = []
     for name, content in wanted.items():
@@ -90,22 +90,10 @@ def generate(root: Path, points: Points | None = None) -> dict[str, bytes]:
 
     `points` gives the points of an exercise and defaults to the course's own exercises.
     """
-    points = _points_of_exercise if points is None else points
-    notebooks = instructor_notebooks(root)
-    faults = [
-        f"{source_name(chapter)}: {fault}"
-        for chapter, notebook in notebooks.items()
-        for fault in _faults(notebook, points)
-    ]
-    solutions: dict[str, str] = {}
-    for chapter, notebook in notebooks.items():
-        for name, source in _solutions(notebook):
-            if name in solutions:
-                faults.append(f"{source_name(chapter)}: {name} is solved in another chapter too")
-            solutions[name] = source
-    if faults:
-        raise CourseError("\n".join(faults))
-
+    notebooks = checked_notebooks(root, points)
+    solutions = {
+        name: source for notebook in notebooks.values() for name, source in _solutions(notebook)
+    }
     files = {
         f"solutions/{chapter}/{chapter}.ipynb": _to_bytes(notebook)
         for chapter, notebook in notebooks.items()
@@ -114,6 +102,36 @@ def generate(root: Path, points: Points | None = None) -> dict[str, bytes]:
     listing = json.dumps(solutions, indent=2, sort_keys=True, ensure_ascii=False)
     files[SOLUTIONS_JSON] = f"{listing}\n".encode()
     return dict(sorted(files.items()))
+
+
+def class_files(root: Path, points: Points | None = None) -> dict[str, bytes]:
+    """The instructor's notebooks, and what lies beside their sources: path in a class → content.
+
+    As `generate` makes them, but no longer paired with a source: a class holds none.
+    """
+    files = {str(path): (root / "solutions" / path).read_bytes() for path in _supplements(root)}
+    for chapter, notebook in checked_notebooks(root, points).items():
+        files[f"{chapter}/{chapter}.ipynb"] = _to_bytes(_unpaired(notebook))
+    return files
+
+
+def checked_notebooks(root: Path, points: Points | None = None) -> dict[str, NotebookNode]:
+    """The instructor's notebooks, chapter → notebook; CourseError, a line a fault, for bad ones."""
+    points = _points_of_exercise if points is None else points
+    notebooks = instructor_notebooks(root)
+    faults: list[str] = []
+    solved: set[str] = set()
+    for chapter, notebook in notebooks.items():
+        faults.extend(f"{source_name(chapter)}: {fault}" for fault in _faults(notebook, points))
+        names = {name for name, _ in _solutions(notebook)}
+        faults.extend(
+            f"{source_name(chapter)}: {name!r} is solved in another chapter too"
+            for name in sorted(names & solved)
+        )
+        solved |= names
+    if faults:
+        raise CourseError("\n".join(faults))
+    return notebooks
 
 
 def source_name(chapter: str) -> str:
@@ -136,7 +154,7 @@ def instructor_notebooks(root: Path) -> dict[str, NotebookNode]:
 
 def read_source(text: str, chapter: str) -> NotebookNode:
     """The instructor's notebook of a chapter's source text (jupytext's percent format)."""
-    notebook = jupytext.reads(text, fmt="py:percent")
+    notebook: NotebookNode = jupytext.reads(text, fmt="py:percent")
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = nbformat.from_dict(
         {
@@ -191,9 +209,7 @@ def _faults(notebook: NotebookNode, points: Points) -> Iterator[str]:
             yield from _test_cell_faults(grade_id, grading.get("points"), solved, points)
 
 
-def _test_cell_faults(
-    grade_id: str, given: Any, solved: set[str], points: Points
-) -> Iterator[str]:
+def _test_cell_faults(grade_id: str, given: Any, solved: set[str], points: Points) -> Iterator[str]:
     name = grade_id.removeprefix("test_")
     if name == grade_id:
         yield f"test cell {grade_id!r} must be called test_ and the exercise's name"
@@ -239,10 +255,10 @@ def _released(root: Path, instructor: Mapping[str, bytes]) -> dict[str, bytes]:
         return {}
     with tempfile.TemporaryDirectory() as name:
         course = Path(name).resolve()
-        for path in _supplements(root / "solutions"):
+        for path in _supplements(root):
             _write(course / "solutions" / path, (root / "solutions" / path).read_bytes())
-        for path, content in instructor.items():
-            _write(course / path, content)
+        for notebook, content in instructor.items():
+            _write(course / notebook, content)
         _generate_assignments(course, root)
         release = course / "notebooks"
         return {
@@ -260,10 +276,13 @@ def _write(path: Path, content: bytes) -> None:
 def _released_content(path: Path) -> bytes:
     if path.suffix != ".ipynb":
         return path.read_bytes()
-    notebook = nbformat.read(path, as_version=4)
-    # Saving a learner's notebook must not write a source beside it.
+    return _to_bytes(_unpaired(nbformat.read(path, as_version=4)))
+
+
+def _unpaired(notebook: NotebookNode) -> NotebookNode:
+    """The notebook without its tie to a source: saving it must not write one beside it."""
     notebook.metadata.pop("jupytext", None)
-    return _to_bytes(notebook)
+    return notebook
 
 
 def _generate_assignments(course: Path, root: Path) -> None:
@@ -308,11 +327,13 @@ class _Faults(logging.Handler):
 
 
 def _to_bytes(notebook: NotebookNode) -> bytes:
-    return (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
+    text: str = nbformat.writes(notebook)
+    return (text.rstrip("\n") + "\n").encode()
 
 
-def _supplements(directory: Path) -> Iterator[PurePosixPath]:
-    """The files beside the sources that a chapter needs (pictures, data), relative paths."""
+def _supplements(root: Path) -> Iterator[PurePosixPath]:
+    """The files beside the sources that chapters need (pictures, data), below `solutions/`."""
+    directory = root / "solutions"
     for path in sorted(directory.rglob("*")):
         relative = path.relative_to(directory)
         if path.is_file() and path.suffix != ".ipynb" and not _ignored(relative):

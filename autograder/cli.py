@@ -1,0 +1,172 @@
+"""The command line: ``course …``.
+
+Thin on purpose: each command's work is a module of its own, imported when the command runs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from autograder.paths import CourseError, course_root
+
+if TYPE_CHECKING:
+    from autograder.exercise import Exercise
+
+
+class Failure(click.ClickException):
+    """A CourseError, with the command in which it happened."""
+
+    def __init__(self, message: str, ctx: click.Context) -> None:
+        super().__init__(message)
+        self.ctx = ctx
+
+
+class CourseCommand(click.Command):
+    """A command whose CourseErrors become lines on stderr and the exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except CourseError as error:
+            raise Failure(str(error), ctx) from None
+
+
+class CourseGroup(click.Group):
+    """Commands whose errors are one line each, and whose exit status is 0 only for success."""
+
+    command_class = CourseCommand
+    group_class = type
+
+    def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
+        """Run the command line and exit: 1 where something fails, 2 where it is called wrongly."""
+        extra["standalone_mode"] = False
+        try:
+            status = super().main(args, **extra)
+        except click.ClickException as error:
+            complain(error)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            click.echo("course: interrupted", err=True)
+            sys.exit(130)
+        # ctx.exit(status) comes back as that status; a command that returns nothing succeeded.
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def complain(error: click.ClickException) -> None:
+    """Print an error on stderr, each line with the command's name before it."""
+    message = error.format_message()
+    if message.startswith("Usage:"):  # a group without a command: its help is the message
+        click.echo(message, err=True)
+        return
+    ctx = getattr(error, "ctx", None)
+    for line in message.splitlines():
+        click.echo(f"{ctx.command_path if ctx else 'course'}: {line}", err=True)
+
+
+@click.group(cls=CourseGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """An interactive course on convolutional networks.
+
+    Learners need `course lab`; `course doctor` helps where something does not work.
+    """
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def lab(arguments: tuple[str, ...]) -> None:
+    """Open the course in JupyterLab, on this computer alone.
+
+    ARGUMENTS go to JupyterLab: --no-browser, --port 8899, or a notebook's path below notebooks/.
+    """
+    from autograder.lab import start_lab
+
+    click.get_current_context().exit(start_lab(course_root(), arguments))
+
+
+@main.command(short_help="Say what is installed and what is missing.")
+def doctor() -> None:
+    """Say what is installed, what is missing, and which command installs it.
+
+    The exit status is 0 where everything is there that a learner needs.
+    """
+    from autograder.doctor import examine, report
+
+    findings = examine()
+    click.echo(report(findings))
+    if any(finding.needed and not finding.ok for finding in findings):
+        click.get_current_context().exit(1)
+
+
+@main.command(short_help="Make the notebooks from their sources.")
+@click.option("--check", is_flag=True, help="Write nothing; fail where something would change.")
+def build(check: bool) -> None:
+    """Make the notebooks from the chapters' sources, solutions/NAME/NAME.py."""
+    from autograder import build as builder
+
+    root = course_root()
+    if check:
+        faults = builder.check(root)
+        if faults:
+            raise CourseError("\n".join(faults))
+        click.echo("course build: every generated file is what its source builds")
+        return
+    for name in builder.build(root):
+        click.echo(f"wrote {name}")
+
+
+@main.group("class")
+def class_() -> None:
+    """Prepare a class that is graded with nbgrader."""
+
+
+@class_.command(short_help="Make a class directory.")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--course-id", help="The course's name in nbgrader.  [default: DIRECTORY's name]")
+def new(directory: Path, course_id: str | None) -> None:
+    """Make DIRECTORY an nbgrader course with every chapter as an assignment.
+
+    Students' work lives there, never among the course's own files.
+    """
+    from autograder.classroom import new_class
+
+    chapters = new_class(course_root(), directory, course_id)
+    click.echo(f"{directory}: {len(chapters)} assignments; README.md there says how to go on")
+
+
+@main.command(short_help="List every exercise.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def exercises(as_json: bool) -> None:
+    """List every exercise: name, chapter, kind, points, aspects, misconceptions."""
+    from autograder.exercises import all_exercises
+
+    found = all_exercises()
+    if as_json:
+        rows = (json.dumps(_as_json(exercise), ensure_ascii=False) for exercise in found)
+        click.echo("[" + ",\n ".join(rows) + "]")
+        return
+    for exercise in found:
+        click.echo(
+            f"{exercise.chapter}  {exercise.name} ({exercise.kind}, {exercise.points:g} points)"
+        )
+        aspects = ", ".join(f"{aspect.name} {aspect.weight:g}" for aspect in exercise.aspects)
+        click.echo(f"      aspects: {aspects}")
+        if exercise.misconceptions:
+            click.echo(f"      misconceptions: {', '.join(exercise.misconception_ids())}")
+
+
+def _as_json(exercise: Exercise) -> dict[str, Any]:
+    return {
+        "name": exercise.name,
+        "chapter": exercise.chapter,
+        "kind": exercise.kind,
+        "points": exercise.points,
+        "aspects": [{"name": a.name, "weight": a.weight} for a in exercise.aspects],
+        "misconceptions": list(exercise.misconception_ids()),
+    }
