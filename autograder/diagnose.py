@@ -1,0 +1,58 @@
+"""Which known misconception explains these answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from autograder import probe
+from autograder.compare import compare
+from autograder.exercise import Case, Exercise, Misconception
+from autograder.probe import Observation
+
+
+def diagnose(
+    exercise: Exercise, cases: Sequence[Case], observations: Sequence[Observation]
+) -> Misconception | None:
+    """The one misconception whose answers are the learner's on every case, or None.
+
+    Two that fit equally well name nothing: a wrong name is worse than none. Call it for wrong
+    answers only.
+    """
+    matches = [m for m in exercise.misconceptions if _explains(exercise, m, cases, observations)]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _explains(
+    exercise: Exercise,
+    misconception: Misconception,
+    cases: Sequence[Case],
+    observations: Sequence[Observation],
+) -> bool:
+    if misconception.recognise is not None:
+        if any(observation.status != "ok" for observation in observations):
+            return False
+        try:
+            return bool(misconception.recognise([o.value for o in observations]))
+        except (TypeError, ValueError, IndexError, KeyError, AttributeError):
+            return False  # the answers are not even of the kind that the sign is made for
+    if exercise.kind == "trained":
+        return False
+    for case, theirs in zip(cases, observations, strict=True):
+        ask = replace(probe.request(exercise, [case]), forbidden=())
+        (ours,) = probe.observe(ask, misconception.implementation)
+        if not _alike(case, ours, theirs, exercise.rtol):
+            return False
+    return True
+
+
+def _alike(case: Case, ours: Observation, theirs: Observation, rtol: float) -> bool:
+    if ours.status != theirs.status or bool(ours.changed) != bool(theirs.changed):
+        return False
+    if ours.trouble is not None and theirs.trouble is not None:
+        return ours.trouble.type == theirs.trouble.type
+    if case.max_steps is not None:
+        over = [o.steps is not None and o.steps > case.max_steps for o in (ours, theirs)]
+        if over[0] != over[1]:
+            return False
+    return ours.status != "ok" or compare(ours.value, theirs.value, rtol) is None

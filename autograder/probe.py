@@ -1,0 +1,618 @@
+"""Run a learner's object on cases and write down what happened, as plain data.
+
+This is the only part of the autograder that runs beside a learner's code. It knows the inputs of a
+case and nothing else: no expected value, no reference, no mark. The same code observes the
+reference and the misconceptions, so that everybody is asked in the same way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import io
+import linecache
+import signal
+import sys
+import threading
+import time
+import traceback
+import types
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograder.exercise import Case, Exercise
+from autograder.plain import realise, same, simplify
+
+PRINTED = 2_000  # characters of a learner's output that are kept
+STATUSES = ("ok", "not_attempted", "raised", "time", "memory")
+_OURS = tuple(
+    str(Path(__file__).resolve().parents[1] / package) for package in ("autograder", "course_lib")
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a probe is told about an exercise: enough to run it, nothing to judge it by."""
+
+    name: str
+    kind: str
+    variable: str
+    calls: tuple[dict[str, Any], ...]
+    forbidden: tuple[str, ...] = ()
+    time_limit: float = 10.0
+
+    def to_plain(self) -> dict[str, Any]:
+        """The request as plain data, to be carried to another process."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_plain(cls, data: dict[str, Any]) -> Request:
+        """The request that `to_plain` wrote."""
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An exception of a learner's code: its type and bases, its words, the learner's own lines."""
+
+    type: str
+    bases: tuple[str, ...]
+    text: str
+    lines: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one call did.
+
+    `status` is "ok" (it returned `value`), "not_attempted", "raised" (`trouble` says what), "time"
+    or "memory". `changed` names arguments that are no longer what they were. `forbidden` names
+    what it called although the exercise rules it out. `steps` counts Python instructions where the
+    case asked for it.
+    """
+
+    status: str
+    value: Any = None
+    trouble: Trouble | None = None
+    changed: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    printed: str = ""
+    steps: int | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """The observation as plain data."""
+        data = {f.name: getattr(self, f.name) for f in fields(self)}
+        data["trouble"] = asdict(self.trouble) if self.trouble else None
+        return data
+
+    @classmethod
+    def from_plain(cls, data: Any) -> Observation:
+        """The observation in data from another process; ValueError where it is none."""
+        try:
+            trouble = data.get("trouble")
+            observation = cls(
+                **{**data, "trouble": Trouble(**trouble) if trouble is not None else None}
+            )
+            honest = (
+                observation.status in STATUSES
+                and isinstance(observation.printed, str)
+                and all(isinstance(name, str) for name in observation.changed)
+                and all(isinstance(name, str) for name in observation.forbidden)
+                and (observation.steps is None or isinstance(observation.steps, int))
+            )
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"data is no observation: {error}") from None
+        if not honest:
+            raise ValueError("data is no observation: a field has the wrong type")
+        return observation
+
+
+def request(exercise: Exercise, cases: Sequence[Case]) -> Request:
+    """What to tell a probe about `exercise` and `cases`: the inputs, without targets or aspects."""
+    calls = tuple(
+        {
+            "args": case.args,
+            "kwargs": dict(case.kwargs),
+            "inputs": case.inputs,
+            "train": case.train,
+            "measure": case.measure,
+            "count_steps": case.max_steps is not None,
+        }
+        for case in cases
+    )
+    return Request(
+        name=exercise.name,
+        kind=exercise.kind,
+        variable=exercise.variable,
+        calls=calls,
+        forbidden=exercise.forbidden,
+        time_limit=exercise.time_limit,
+    )
+
+
+def observe(ask: Request, obj: Any) -> list[Observation]:
+    """Call `obj` on every case of a request: one observation each, whatever happens.
+
+    Nothing that `obj` does gets out, but for an interrupt by the user: exceptions, exits, output,
+    warnings, figures and overlong loops become part of the observation.
+    """
+    observations: list[Observation] = []
+    deadline = time.monotonic() + ask.time_limit
+    with watching_calls(ask.forbidden, obj) as used:
+        for call in ask.calls:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                observations.append(Observation("time"))
+                continue
+            observations.append(_observe_call(ask, call, obj, left, used))
+            if observations[-1].status == "not_attempted" and len(observations) == 1:
+                # Unwritten code raises at once on every case: no need to ask again.
+                return observations * len(ask.calls)
+    return observations
+
+
+def _observe_call(
+    ask: Request, call: dict[str, Any], obj: Any, seconds: float, used: set[str]
+) -> Observation:
+    runner = _RUNNERS[ask.kind]
+    args, kwargs = realise(tuple(call["args"])), realise(call["kwargs"])
+    used.clear()
+    with captured() as output:
+        outcome = guarded(lambda: runner(obj, args, kwargs, call), seconds)
+    printed = output.text()
+    if outcome.trouble is not None or outcome.status != "ok":
+        return Observation(
+            outcome.status, trouble=outcome.trouble, printed=printed, forbidden=tuple(sorted(used))
+        )
+    value, steps = outcome.value
+    return Observation(
+        "ok",
+        value=value,
+        changed=_changed(call, args, kwargs),
+        forbidden=tuple(sorted(used)),
+        printed=printed,
+        steps=steps,
+    )
+
+
+def _changed(
+    call: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[str, ...]:
+    def differs(before: Any, after: Any) -> bool:
+        return _is_data(before) and not same(before, after)
+
+    changed = [
+        f"argument {place}"
+        for place, (before, after) in enumerate(zip(call["args"], args, strict=True), start=1)
+        if differs(before, after)
+    ]
+    changed += [name for name, before in call["kwargs"].items() if differs(before, kwargs[name])]
+    return tuple(changed)
+
+
+def _is_data(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_data(item) for item in value)
+    return isinstance(value, np.ndarray | bool | int | float | str)
+
+
+# ── the kinds of exercise ───────────────────────────────────────────────────────────────────────
+
+
+def _run_function(
+    obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any], call: dict[str, Any]
+) -> tuple[Any, int | None]:
+    if call["count_steps"]:
+        with counted_steps() as counter:
+            result = obj(*args, **kwargs)
+        return simplify(result), counter.steps
+    return simplify(obj(*args, **kwargs)), None
+
+
+def _run_module(
+    obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any], call: dict[str, Any]
+) -> tuple[Any, int | None]:
+    import torch
+
+    module = obj(*args, **kwargs)
+    if not isinstance(module, torch.nn.Module):
+        return simplify(module), None
+    fill_parameters(module)
+    module.train(call["train"])
+    measure = call["measure"]
+    if measure == "parameters":
+        return sum(p.numel() for p in module.parameters()), None
+    with torch.no_grad():
+        output = module(*(torch.from_numpy(np.array(x)) for x in call["inputs"]))
+    if measure == "output":
+        return simplify(output), None
+    if measure == "shape":
+        return tuple(int(n) for n in output.shape), None
+    if measure == "buffers":
+        state = module.state_dict()
+        trained = {name for name, _ in module.named_parameters()}
+        sums = (float(v.double().sum()) for name, v in state.items() if name not in trained)
+        return np.sort(np.array(list(sums))), None
+    raise ValueError(f"measure (={measure!r}) must be output, shape, parameters or buffers")
+
+
+def fill_parameters(module: Any) -> None:
+    """Fill each parameter of a torch module by a rule that depends on nothing but its shape.
+
+    The values are those of a generator seeded with the shape, scaled so that a signal keeps its
+    size through many layers; vectors (biases, the scales of a norm) lie around 1.
+    """
+    import torch
+
+    with torch.no_grad():
+        for parameter in module.parameters():
+            shape = tuple(parameter.shape)
+            rng = np.random.default_rng([len(shape), *shape])
+            if len(shape) < 2:
+                values = 1 + 0.2 * rng.standard_normal(shape)
+            else:
+                values = rng.standard_normal(shape) * (2 / max(1, int(np.prod(shape[1:])))) ** 0.5
+            parameter.copy_(torch.as_tensor(values, dtype=parameter.dtype))
+
+
+def _run_trained(
+    obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any], call: dict[str, Any]
+) -> tuple[Any, int | None]:
+    predictor = obj(*args, **kwargs)
+    torch = sys.modules.get("torch")
+    inputs = [np.array(x) for x in call["inputs"]]
+    if torch is not None and isinstance(predictor, torch.nn.Module):
+        predictor.eval()
+        with torch.no_grad():
+            return simplify(predictor(*(torch.from_numpy(x) for x in inputs))), None
+    if not callable(predictor):
+        return simplify(predictor), None
+    return simplify(predictor(*inputs)), None
+
+
+def _run_question(
+    obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any], call: dict[str, Any]
+) -> tuple[Any, int | None]:
+    return simplify(obj), None
+
+
+_RUNNERS: dict[str, Callable[..., tuple[Any, int | None]]] = {
+    "function": _run_function,
+    "property": _run_function,
+    "module": _run_module,
+    "trained": _run_trained,
+    "question": _run_question,
+}
+
+
+# ── running code that may do anything ───────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How guarded code ended: `value` where `status` is "ok", else `trouble` or neither."""
+
+    status: str
+    value: Any = None
+    trouble: Trouble | None = None
+
+
+class TimeUp(BaseException):
+    """The time of a case is over. ``except Exception`` lets it through."""
+
+
+def guarded(run: Callable[[], Any], seconds: float) -> Outcome:
+    """Run code that may raise, exit or never end; only an interrupt by the user gets out."""
+    try:
+        with time_limit(seconds), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Outcome("ok", run())
+    except TimeUp:
+        return Outcome("time")
+    except MemoryError as error:
+        return Outcome("memory", trouble=describe(error))
+    except NotImplementedError as error:
+        return Outcome("not_attempted", trouble=describe(error))
+    except KeyboardInterrupt as error:
+        if not _raised_on_purpose(error):
+            raise
+        return Outcome("raised", trouble=describe(error))
+    except BaseException as error:
+        return Outcome("raised", trouble=describe(error))
+
+
+def _raised_on_purpose(error: BaseException) -> bool:
+    """Whether an exception comes from a ``raise`` statement, and not from a signal."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return False
+    code = frame.tb_frame.f_code.co_code
+    return dis.opname[code[frame.tb_lasti]] == "RAISE_VARARGS"
+
+
+def describe(error: BaseException) -> Trouble:
+    """An exception in plain data, with the lines of the learner's own code and of nobody else's."""
+    try:
+        text = str(error)[:500]
+    except BaseException:
+        text = "(its message could not be read)"
+    lines = []
+    for entry in traceback.extract_tb(error.__traceback__):
+        if is_learners(entry.filename) and entry.lineno is not None:
+            source = linecache.getline(entry.filename, entry.lineno).strip()
+            lines.append((entry.lineno, source))
+    bases = tuple(kind.__name__ for kind in type(error).__mro__)
+    if isinstance(error, SyntaxError) and error.lineno is not None:
+        lines = [(error.lineno, (error.text or "").strip())]
+    return Trouble(type(error).__name__, bases, text, tuple(lines[-6:]))
+
+
+def is_learners(filename: str) -> bool:
+    """Whether code of this file name is the learner's: not ours, not Python's, not a library's."""
+    if filename.startswith(_OURS) or "site-packages" in filename or filename.startswith("<frozen"):
+        return False
+    return not filename.startswith((sys.base_prefix + "/lib", sys.base_prefix + "\\Lib"))
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `TimeUp` in the body when the time is over, again and again until it ends."""
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
+        with _time_limit_by_signal(seconds):
+            yield
+    else:
+        with _time_limit_by_thread(seconds):
+            yield
+
+
+@contextlib.contextmanager
+def _time_limit_by_signal(seconds: float) -> Iterator[None]:
+    armed = True
+
+    def ring(signum: int, frame: types.FrameType | None) -> None:
+        if armed:
+            # Not every 0.05 s exactly: a loop that swallows exceptions is left where it cannot.
+            signal.setitimer(signal.ITIMER_REAL, 0.01 + 0.04 * (time.monotonic() % 1))
+            raise TimeUp
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def _time_limit_by_thread(seconds: float) -> Iterator[None]:
+    import ctypes
+
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    ident = ctypes.c_ulong(threading.get_ident())
+    done = threading.Event()
+
+    def ring() -> None:
+        wait = seconds
+        while not done.wait(wait):
+            raise_in(ident, ctypes.py_object(TimeUp))
+            wait = 0.1
+
+    watch = threading.Thread(target=ring, daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watch.join()
+        raise_in(ident, None)
+
+
+class Tail(io.TextIOBase):
+    """A text stream that keeps the first characters and counts the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[str] = []
+        self.room = PRINTED
+        self.lost = 0
+
+    def write(self, text: str) -> int:
+        """Keep what there is room for; always says that all of it was written."""
+        if self.room > 0:
+            self.kept.append(text[: self.room])
+        self.lost += max(0, len(text) - self.room)
+        self.room = max(0, self.room - len(text))
+        return len(text)
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def text(self) -> str:
+        """What was kept, and how much more there was."""
+        rest = f"\n… and {self.lost:,} characters more" if self.lost else ""
+        return "".join(self.kept) + rest
+
+
+@contextlib.contextmanager
+def captured() -> Iterator[Tail]:
+    """Keep prints, stderr, displayed objects and new figures from reaching the notebook."""
+    tail = Tail()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(tail))
+        stack.enter_context(contextlib.redirect_stderr(tail))
+        shell = _shell()
+        if shell is not None:
+            from IPython.utils.capture import capture_output
+
+            stack.enter_context(capture_output(stdout=False, stderr=False, display=True))
+        stack.callback(_close_new_figures, _figures())
+        yield tail
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
+
+
+def _figures() -> set[int]:
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return set(pyplot.get_fignums()) if pyplot is not None else set()
+
+
+def _close_new_figures(before: set[int]) -> None:
+    for number in _figures() - before:
+        sys.modules["matplotlib.pyplot"].close(number)
+
+
+@dataclass
+class StepCounter:
+    """How many Python instructions ran."""
+
+    steps: int = 0
+
+
+@contextlib.contextmanager
+def counted_steps() -> Iterator[StepCounter]:
+    """Count the Python instructions of all functions called in the body.
+
+    One array operation is one instruction however large the array; a loop over pixels costs
+    several for each pixel, also inside a comprehension, `map`, or `numpy.vectorize`.
+    """
+    counter = StepCounter()
+
+    def trace(frame: types.FrameType, event: str, arg: Any) -> Any:
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        if event == "opcode":
+            counter.steps += 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield counter
+    finally:
+        sys.settrace(before)
+
+
+# ── forbidden calls ─────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class _Swap:
+    namespace: dict[str, Any]
+    name: str
+    original: Any
+    stand_in: Any = field(repr=False)
+
+
+@contextlib.contextmanager
+def watching_calls(forbidden: Sequence[str], obj: Any) -> Iterator[set[str]]:
+    """Write down which forbidden functions are called in the body; they still do their work.
+
+    Names are replaced in the packages that define them and in the learner's own namespace, also
+    for packages that are imported only when the learner's function runs. Names that begin with
+    ``torch:`` are operators at torch's dispatch level.
+    """
+    used: set[str] = set()
+    if not forbidden:
+        yield used
+        return
+    swaps: list[_Swap] = []
+    names = [name for name in forbidden if not name.startswith("torch:")]
+    own = getattr(obj, "__globals__", None)
+    namespaces = [own] if isinstance(own, dict) else []
+    importing = builtin_import = __import__
+    patched: set[str] = set()
+
+    def patch() -> None:
+        for name in names:
+            if name not in patched and _patch(name, namespaces, swaps, used):
+                patched.add(name)
+
+    def watched_import(*args: Any, **kwargs: Any) -> Any:
+        module = importing(*args, **kwargs)
+        if len(patched) < len(names):
+            patch()
+        return module
+
+    import builtins
+
+    patch()
+    builtins.__import__ = watched_import
+    try:
+        with _watching_torch([n for n in forbidden if n.startswith("torch:")], used):
+            yield used
+    finally:
+        builtins.__import__ = builtin_import
+        for swap in reversed(swaps):
+            if swap.namespace.get(swap.name) is swap.stand_in:
+                swap.namespace[swap.name] = swap.original
+
+
+def _patch(name: str, namespaces: list[dict[str, Any]], swaps: list[_Swap], used: set[str]) -> bool:
+    path, _, attribute = name.rpartition(".")
+    module = sys.modules.get(path)
+    original = getattr(module, attribute, None)
+    if module is None or original is None:
+        return False
+    package = name.partition(".")[0]
+
+    def stand_in(*args: Any, **kwargs: Any) -> Any:
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        if str(caller).partition(".")[0] != package:  # a library may use its own functions
+            used.add(name)
+        return original(*args, **kwargs)
+
+    where = [
+        vars(other)
+        for key, other in list(sys.modules.items())
+        if isinstance(other, types.ModuleType) and key.partition(".")[0] == package
+    ]
+    for namespace in where + namespaces:
+        for key, value in list(namespace.items()):
+            if value is original:
+                swaps.append(_Swap(namespace, key, original, stand_in))
+                namespace[key] = stand_in
+    return True
+
+
+@contextlib.contextmanager
+def _watching_torch(operators: Sequence[str], used: set[str]) -> Iterator[None]:
+    torch = sys.modules.get("torch")
+    if not operators or torch is None:
+        yield
+        return
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    wanted = {operator.removeprefix("torch:"): operator for operator in operators}
+
+    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            packet = str(func.overloadpacket)
+            if packet in wanted:
+                used.add(wanted[packet])
+            return func(*args, **(kwargs or {}))
+
+    with Watch():  # type: ignore[no-untyped-call]
+        yield
+
+
+def missing(variable: str) -> Observation:
+    """What is observed where the learner's code does not define `variable`."""
+    return Observation(
+        "raised",
+        trouble=Trouble("NameError", ("NameError",), f"the name {variable!r} is not defined"),
+    )

@@ -1,0 +1,115 @@
+"""The proof of an exercise: every known mistake is caught and named, no honest answer harmed.
+
+`prove` runs the reference, the honest alternatives and every misconception on many seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from autograder import exercises
+from autograder.exercise import (
+    Exercise,
+    FunctionExercise,
+    ModuleExercise,
+    PropertyExercise,
+    QuestionExercise,
+)
+from autograder.judge import evaluate
+from autograder.verdict import Verdict
+
+NAMED_AT_LEAST = 0.9
+
+
+@dataclass
+class Proof:
+    """How many wrong answers were judged, caught, named; and every defect in words."""
+
+    exercise: str
+    judged: int = 0
+    caught: int = 0
+    named: int = 0
+    defects: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing slipped through, nothing was misnamed, and enough was named."""
+        enough = self.named >= NAMED_AT_LEAST * self.judged
+        return not self.defects and self.caught == self.judged and enough
+
+
+def honest_answers(exercise: Exercise) -> dict[str, Any]:
+    """The answers that must earn full marks, by name: the reference, the alternatives, ours."""
+    answers: dict[str, Any] = {}
+    if isinstance(exercise, FunctionExercise | ModuleExercise):
+        answers["reference"] = exercise.reference
+    if isinstance(exercise, PropertyExercise):
+        answers["example"] = exercise.example
+    answers.update(exercise.alternatives)
+    return answers
+
+
+def prove(
+    exercise: Exercise,
+    seeds: Sequence[int] | None = None,
+    judge_one: Callable[[Exercise, Any, int], Verdict] = evaluate,
+) -> Proof:
+    """Judge honest and wrong answers on each seed; the defects say what went wrong."""
+    proof = Proof(exercise.name)
+    for seed in seeds if seeds is not None else range(exercise.proof_seeds):
+        if isinstance(exercise, QuestionExercise):
+            _prove_questions(exercise, seed, proof, judge_one)
+            continue
+        # The reference would be flagged by the names that it itself stands for.
+        for name, answer in honest_answers(exercise).items():
+            free = name == "reference"
+            verdict = judge_one(_allowing_all(exercise) if free else exercise, answer, seed)
+            if verdict.verdict != "pass":
+                proof.defects.append(f"seed {seed}: {name} is honest, but {_said(verdict)}")
+        for misconception in exercise.misconceptions:
+            verdict = judge_one(exercise, misconception.implementation, seed)
+            _count(proof, seed, misconception.id, verdict)
+    return proof
+
+
+def _allowing_all(exercise: Exercise) -> Exercise:
+    return replace(exercise, forbidden=())
+
+
+def _said(verdict: Verdict) -> str:
+    return f"the verdict is {verdict.verdict}: {verdict.message}"
+
+
+def _count(proof: Proof, seed: int, mistake: str, verdict: Verdict) -> None:
+    proof.judged += 1
+    if verdict.score < 1:
+        proof.caught += 1
+    else:
+        proof.defects.append(f"seed {seed}: {mistake} is not caught")
+    if verdict.misconception == mistake:
+        proof.named += 1
+    elif verdict.misconception is not None:
+        proof.defects.append(f"seed {seed}: {mistake} is called {verdict.misconception}")
+
+
+def _prove_questions(
+    exercise: QuestionExercise,
+    seed: int,
+    proof: Proof,
+    judge_one: Callable[[Exercise, Any, int], Verdict],
+) -> None:
+    right = exercise.answers(seed)
+    verdict = judge_one(exercise, right, seed)
+    if verdict.verdict != "pass":
+        proof.defects.append(f"seed {seed}: the right answers fail: {_said(verdict)}")
+    for question, asked in exercise.asked(seed).items():
+        for mistake, (value, _) in asked.wrong.items():
+            verdict = judge_one(exercise, {**right, question: value}, seed)
+            _count(proof, seed, f"{question}:{mistake}", verdict)
+
+
+def prove_all() -> list[Proof]:
+    """The proofs of every exercise of the course."""
+    return [prove(exercise) for exercise in exercises.all_exercises()]
