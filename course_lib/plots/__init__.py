@@ -1,0 +1,13 @@
+"""Figures: functions that take arrays and return a matplotlib Figure, one module for each chapter.
+
+    base             what they share: `figure`, `heatmap`, `show_image`, `described`
+    why_convolution  chapter 01
+    output_size      chapter 02
+
+No function here shows anything, keeps a figure alive or sets matplotlib's global state. A chapter
+hands the figure to `described` together with the text that stands in for it.
+"""
+
+from course_lib.plots.base import Described, described
+
+__all__ = ["Described", "described"]
