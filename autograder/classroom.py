@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from nbgrader.api import Gradebook
 
 from autograder import build
-from autograder.paths import CourseError, put_scripts_on_path
+from autograder.paths import CourseError, UsageError, put_scripts_on_path
 
 CONFIGURATION = '''\
 """nbgrader's settings for this class. Every nbgrader command is run in this directory."""
@@ -56,13 +56,13 @@ def new_class(
     """Make `directory` an nbgrader course with the chapters of the course in `root`.
 
     Returns the names of its assignments. `course_id` defaults to the directory's name. Raises
-    CourseError for a directory that holds something or lies within the course's own files.
+    UsageError for a directory that holds something or lies within the course's own files.
     """
     target = directory.resolve()
     _refuse_unsuitable(root, directory, target)
     name = course_id if course_id is not None else target.name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._ -]*", name) or name != name.strip():
-        raise CourseError(
+        raise UsageError(
             f"course id (={name}) must be letters, digits, dots, dashes and spaces: "
             "choose another with --course-id"
         )
@@ -86,11 +86,11 @@ def new_class(
 
 def _refuse_unsuitable(root: Path, directory: Path, target: Path) -> None:
     if target.is_relative_to(root.resolve()):
-        raise CourseError(f"{directory} lies in the course's own files: choose one outside {root}")
+        raise UsageError(f"{directory} lies in the course's own files: choose one outside {root}")
     if target.exists() and not target.is_dir():
-        raise CourseError(f"{directory} is a file: name a directory")
+        raise UsageError(f"{directory} is a file: name a directory")
     if target.exists() and any(target.iterdir()):
-        raise CourseError(f"{directory} is not empty: name a new directory")
+        raise UsageError(f"{directory} is not empty: name a new directory")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -22,20 +22,21 @@ if TYPE_CHECKING:
 class Failure(click.ClickException):
     """A CourseError, with the command in which it happened."""
 
-    def __init__(self, message: str, ctx: click.Context) -> None:
-        super().__init__(message)
+    def __init__(self, error: CourseError, ctx: click.Context) -> None:
+        super().__init__(str(error))
         self.ctx = ctx
+        self.exit_code = error.status
 
 
 class CourseCommand(click.Command):
-    """A command whose CourseErrors become lines on stderr and the exit status 1."""
+    """A command whose CourseErrors become lines on stderr and the exit status."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
         except CourseError as error:
-            raise Failure(str(error), ctx) from None
+            raise Failure(error, ctx) from None
 
 
 class CourseGroup(click.Group):

@@ -8,9 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from autograder.paths import CourseError, put_scripts_on_path
+from autograder.paths import UsageError, put_scripts_on_path
 
 START_PAGE = "ch00_start_here/ch00_start_here.ipynb"
+
+# Where JupyterLab finds that the course wants no news from the network.
+SETTINGS = Path(__file__).with_name("lab_settings")
 
 # Whoever opens the server to other computers needs passwords and certificates: Jupyter's business.
 _ADDRESS_OPTIONS = ("--ip", "--ServerApp.ip", "--NotebookApp.ip")
@@ -19,11 +22,11 @@ _ADDRESS_OPTIONS = ("--ip", "--ServerApp.ip", "--NotebookApp.ip")
 def lab_command(root: Path, arguments: Sequence[str]) -> list[str]:
     """The command that starts JupyterLab on `root`/notebooks, for this computer alone.
 
-    `arguments` are JupyterLab's own; CourseError for one that would open it to other computers.
+    `arguments` are JupyterLab's own; UsageError for one that would open it to other computers.
     """
     for argument in arguments:
         if argument.split("=")[0] in _ADDRESS_OPTIONS:
-            raise CourseError(
+            raise UsageError(
                 f"{argument}: the course is served to this computer alone; "
                 "for others, start `jupyter lab` yourself in notebooks/"
             )
@@ -47,6 +50,8 @@ def start_lab(root: Path, arguments: Sequence[str]) -> int:
     """Run JupyterLab until it ends and return its exit status."""
     command = lab_command(root, arguments)
     put_scripts_on_path()
+    elsewhere = os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(SETTINGS), elsewhere]))
     os.chdir(root / "notebooks")
     if os.name == "posix":
         # In this process's place: Ctrl-C and signals reach JupyterLab itself.

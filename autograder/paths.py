@@ -12,8 +12,16 @@ PROJECT = Path(__file__).resolve().parent.parent
 class CourseError(Exception):
     """A fault that its message explains: no traceback would help whoever reads it.
 
-    Each line of the message stands by itself.
+    Each line of the message stands by itself. `status` is the exit status of the command.
     """
+
+    status = 1
+
+
+class UsageError(CourseError):
+    """A command called with what it cannot take."""
+
+    status = 2
 
 
 def course_root() -> Path:
@@ -27,7 +35,7 @@ def course_root() -> Path:
     if named:
         root = Path(named).resolve()
         if not _holds_course(root):
-            raise CourseError(f"COURSE_ROOT (={named}) must hold solutions/ and notebooks/")
+            raise UsageError(f"COURSE_ROOT (={named}) must hold solutions/ and notebooks/")
         return root
     here = Path.cwd()
     for root in (here, *here.parents, PROJECT):

@@ -1,0 +1,153 @@
+"""A class directory works with nbgrader's own commands, and with its page, as it is."""
+
+import csv
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from autograder import classroom
+from autograder.paths import UsageError
+
+CHAPTER = "ch01_doubling"
+STUB = r"raise NotImplementedError(\"your code here\")"
+
+
+@pytest.fixture
+def class_dir(small_course, points, tmp_path):
+    """A new class of the small course."""
+    assert classroom.new_class(small_course, tmp_path / "class", points=points) == [
+        CHAPTER,
+        "playground",
+    ]
+    return tmp_path / "class"
+
+
+def environment():
+    scripts = sysconfig.get_path("scripts")
+    return {**os.environ, "PATH": os.pathsep.join([scripts, os.environ["PATH"]])}
+
+
+def nbgrader(directory, *arguments, status=0):
+    """Run a stock nbgrader command in a class directory; its stdout."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *arguments],
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == status, done.stderr
+    return done.stdout
+
+
+def test_a_submission_from_release_to_feedback(class_dir):
+    nbgrader(class_dir, "generate_assignment", CHAPTER)
+    released = class_dir / "release" / CHAPTER / f"{CHAPTER}.ipynb"
+    text = released.read_text(encoding="utf-8")
+    assert STUB in text
+    assert "HIDDEN" not in text
+
+    for student, answer in (("ada", "return 2 * n"), ("bob", "return abs(2 * n)"), ("eve", STUB)):
+        handed_in = class_dir / "submitted" / student / CHAPTER / f"{CHAPTER}.ipynb"
+        handed_in.parent.mkdir(parents=True)
+        handed_in.write_text(text.replace(STUB, answer), encoding="utf-8")
+    nbgrader(class_dir, "autograde", CHAPTER)
+    nbgrader(class_dir, "generate_feedback", CHAPTER, "--student", "bob")
+    nbgrader(class_dir, "export")
+
+    with (class_dir / "grades.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["assignment"] == CHAPTER]
+    scores = {row["student_id"]: (float(row["score"]), float(row["max_score"])) for row in rows}
+    assert scores == {"ada": (3, 3), "bob": (0, 3), "eve": (0, 3)}
+    page = (class_dir / "feedback" / "bob" / CHAPTER / f"{CHAPTER}.html").read_text("utf-8")
+    assert "AssertionError" in page
+
+
+def test_validate_and_the_exchange(class_dir):
+    source = f"source/{CHAPTER}/{CHAPTER}.ipynb"
+    assert "Success" in nbgrader(class_dir, "validate", source)
+    nbgrader(class_dir, "generate_assignment", "playground")
+    nbgrader(class_dir, "release_assignment", "playground")
+    nbgrader(class_dir, "list")
+    assert (class_dir / "exchange/class/outbound/playground/playground.ipynb").exists()
+
+
+def test_formgrader_lists_the_assignments(class_dir):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root",
+            "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=test",
+        ],
+        cwd=class_dir, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        body = fetch(f"http://127.0.0.1:{port}/formgrader/api/assignments?token=test", server)
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+    assert [row["name"] for row in json.loads(body)] == [CHAPTER, "playground"]
+
+
+def fetch(url, server):
+    """The page at `url`, once the server answers; fails when the server ends."""
+    while server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return answer.read()
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError):
+                raise
+            time.sleep(0.1)
+    raise AssertionError("the server has ended")
+
+
+def test_class_has_what_lies_beside_a_source_and_no_pairing(small_course, points, tmp_path):
+    (small_course / f"solutions/{CHAPTER}/two.svg").write_text("<svg/>")
+    classroom.new_class(small_course, tmp_path / "deep/class", "CNN 101", points)
+    source = tmp_path / "deep/class/source" / CHAPTER
+    assert sorted(path.name for path in source.iterdir()) == [f"{CHAPTER}.ipynb", "two.svg"]
+    assert "jupytext" not in (source / f"{CHAPTER}.ipynb").read_text(encoding="utf-8")
+    configuration = (tmp_path / "deep/class/nbgrader_config.py").read_text(encoding="utf-8")
+    assert 'course_id = "CNN 101"' in configuration
+    assert str(tmp_path) not in configuration
+
+
+@pytest.mark.parametrize(
+    ("place", "course_id", "message"),
+    [
+        ("full", None, "is not empty: name a new directory"),
+        ("file", None, "is a file: name a directory"),
+        ("course/class", None, "lies in the course's own files"),
+        ("course", None, "lies in the course's own files"),
+        ("class", 'a"b', r'course id \(=a"b\) must be letters'),
+        ("class", "", r"course id \(=\) must be letters"),
+    ],
+)
+def test_refused(small_course, points, tmp_path, place, course_id, message):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/thesis.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match=message):
+        classroom.new_class(small_course, tmp_path / place, course_id, points)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_course_without_chapters(small_course, points, tmp_path):
+    shutil.rmtree(small_course / "solutions")
+    (small_course / "solutions").mkdir()
+    with pytest.raises(Exception, match="holds no chapter"):
+        classroom.new_class(small_course, tmp_path / "class", None, points)
