@@ -225,8 +225,9 @@ def visit_counts(
 
 def _visits(n: int, kernel: int, stride: int, padding: int, dilation: int) -> npt.NDArray[np.int64]:
     """How often each of the n positions along one axis is touched."""
+    starts = window_starts(n, kernel, stride, padding, dilation)
     counts = np.zeros(n, dtype=np.int64)
-    for start in window_starts(n, kernel, stride, padding, dilation):
+    for start in starts:
         for position in window_pixels(start, kernel, dilation):
             if 0 <= position < n:  # the rest is padding
                 counts[position] += 1

@@ -102,13 +102,14 @@ def pad2d_backward(grad_padded: npt.ArrayLike, padding: Padding, mode: str = "ze
 
 def _copied_positions(n: int, before: int, after: int, mode: str) -> npt.NDArray[np.intp]:
     """For each position of a padded axis, the position of the pixel that it copies."""
-    positions = np.arange(-before, n + after)  # 0 … n-1 inside, negative before, from n on after
+    # 0 … n-1 inside, negative before, from n on after
+    positions: npt.NDArray[np.intp] = np.arange(-before, n + after)
     if mode == "replicate":
         return np.clip(positions, 0, n - 1)
     if mode == "circular":
-        return np.mod(positions, n)
-    last = n - 1
-    return last - np.abs(last - np.abs(positions))  # fold at 0, then at the last pixel
+        return positions % n
+    positions = np.abs(positions)  # reflect: fold at the first pixel,
+    return (n - 1) - np.abs((n - 1) - positions)  # then at the last
 
 
 def _check_copies_exist(shape: tuple[int, int], around: Margins, mode: str) -> None:

@@ -28,7 +28,7 @@ from course_lib.ops.padding import PADDING_MODES, pad2d_backward
 __all__ = ["MOST_ENTRIES", "conv_matrix"]
 
 MOST_ENTRIES = 2**27
-"""The largest matrix that `conv_matrix` builds: 1 GiB of float64. A 512×512 photograph's needs 500."""
+"""The largest matrix `conv_matrix` builds: 1 GiB of float64. A 512×512 photograph needs 500."""
 
 
 def conv_matrix(
