@@ -1,0 +1,12 @@
+"""Interactive views of the course's ideas, for a notebook.
+
+Each answers the pointer and the keyboard in the page, without asking the kernel; its state is
+plain traits, so that a cell can set it and read it.
+"""
+
+from __future__ import annotations
+
+from course_lib.explorers.connections import Connections
+from course_lib.explorers.sliding_kernel import SlidingKernel
+
+__all__ = ["Connections", "SlidingKernel"]

@@ -1,0 +1,394 @@
+// Chapter 01: which pixels an output is connected to, and through which weights, in a dense layer
+// and in a convolution.
+//
+// The state is the widget's: image_size, kernel_size, in_channels, out_channels, side ("input" or
+// "output") and position (row and column of the cell pointed at, on that side). A weight's label is
+// its name: a letter where all outputs share it, a number where it belongs to one output alone.
+/* global el, setText, createGrid, createSlider, createAnnouncer, linkModel, outputSize, windowPixels,
+   windowsTouching, formatCount, listed, plural, range, clamp -- common.js */
+
+// ---------------------------------------------------------------- pure functions
+
+/** The settings that the sliders offer. */
+export const RANGES = {
+  image_size: [3, 8],
+  kernel_size: [1, 5],
+  in_channels: [1, 16],
+  out_channels: [1, 16],
+};
+
+/** The image sizes, beside the one drawn, that the table of counts compares. */
+export const LARGER = [28, 224];
+
+/** The name of a convolution's weight: a, b, c … row by row through the kernel. */
+export function letterOf(tap) {
+  return "abcdefghijklmnopqrstuvwxyz"[tap];
+}
+
+/** Weights of the two layers from an image to the same outputs, biases not counted. */
+export function weightCounts(size, kernel, inChannels, outChannels) {
+  const out = outputSize(size, kernel);
+  return {
+    dense: size * size * inChannels * out * out * outChannels,
+    convolution: kernel * kernel * inChannels * outChannels,
+  };
+}
+
+/** What an output is made of in a layer: [{cell: [r, c], label}]. */
+export function inputsOf(layer, state, [row, col]) {
+  const { image_size: n, kernel_size: k } = state;
+  if (layer === "convolution") {
+    return windowPixels(row, k).flatMap((r, i) =>
+      windowPixels(col, k).map((c, j) => ({ cell: [r, c], label: letterOf(i * k + j) })),
+    );
+  }
+  const first = (row * outputSize(n, k) + col) * n * n + 1; // weights counted output by output
+  return range(n * n).map((i) => ({ cell: [Math.floor(i / n), i % n], label: String(first + i) }));
+}
+
+/** What a pixel feeds in a layer: [{cell: [row, col] of the output, label}]. */
+export function outputsOf(layer, state, [r, c]) {
+  const { image_size: n, kernel_size: k } = state;
+  if (layer === "convolution") {
+    return windowsTouching(r, n, k).flatMap((down) =>
+      windowsTouching(c, n, k).map((across) => ({
+        cell: [down.window, across.window],
+        label: letterOf(down.tap * k + across.tap),
+      })),
+    );
+  }
+  const out = outputSize(n, k);
+  return range(out * out).map((o) => ({
+    cell: [Math.floor(o / out), o % out],
+    label: String(o * n * n + r * n + c + 1),
+  }));
+}
+
+/** What the layer does with the cell pointed at, in a sentence or two. */
+export function sentenceOf(layer, state) {
+  const { image_size: n, kernel_size: k, side, position } = state;
+  const outputs = outputSize(n, k) ** 2;
+  const at = `(${position.join(", ")})`;
+  if (side === "output") {
+    const labels = inputsOf(layer, state, position).map(({ label }) => label);
+    const [first, last] = [labels[0], labels[labels.length - 1]];
+    if (layer === "dense") {
+      return (
+        `Output ${at} is made of all ${n * n} pixels, through weights ` +
+        `${formatCount(first)} to ${formatCount(last)}. No other output uses them.`
+      );
+    }
+    const weights = labels.length > 1 ? `weights ${first} to ${last}` : `weight ${first}`;
+    return (
+      `Output ${at} is made of ${plural(labels.length, "pixel")}, through ${weights}. ` +
+      `Every output uses ${labels.length > 1 ? "these same weights" : "this same weight"}.`
+    );
+  }
+  const labels = outputsOf(layer, state, position).map(({ label }) => label);
+  if (layer === "dense") {
+    return `Pixel ${at} feeds all ${plural(outputs, "output")}, each through a weight of its own.`;
+  }
+  const names = [...labels].sort();
+  const through = names.length > 4 ? `${names[0]} to ${names[names.length - 1]}` : listed(names);
+  const whole = names.length <= 4 || names.length === k * k;
+  return (
+    `Pixel ${at} feeds ${labels.length} of the ${plural(outputs, "output")}, ` +
+    (whole
+      ? `through ${names.length > 1 ? "weights" : "weight"} ${through}.`
+      : `through ${names.length} of the ${k * k} weights.`)
+  );
+}
+
+/** The counting of a layer's weights, step by step. */
+export function countText(layer, state) {
+  const { image_size: n, kernel_size: k, in_channels: cin, out_channels: cout } = state;
+  const out = outputSize(n, k);
+  const total = formatCount(weightCounts(n, k, cin, cout)[layer]);
+  if (layer === "convolution") return `${k}·${k} · ${cin} in · ${cout} out = ${total}`;
+  const inputs = formatCount(n * n * cin);
+  const outputs = formatCount(out * out * cout);
+  return `(${n}·${n}·${cin}) × (${out}·${out}·${cout}) = ${inputs} × ${outputs} = ${total}`;
+}
+
+/** What the layer's matrix holds. */
+export function matrixText(layer, state) {
+  const { image_size: n, kernel_size: k } = state;
+  const rows = outputSize(n, k) ** 2;
+  const cols = n * n;
+  const shape = `${rows} × ${cols} matrix: a row for each output, a column for each pixel.`;
+  if (layer === "dense") return `${shape} All ${formatCount(rows * cols)} entries are free.`;
+  const held = rows * k * k;
+  return (
+    `${shape} ${formatCount(rows * cols - held)} of ${formatCount(rows * cols)} entries are zero; ` +
+    `the other ${formatCount(held)} hold ${plural(k * k, "weight")}.`
+  );
+}
+
+/** The state with its position moved inside its side. */
+export function settled(state) {
+  const { image_size: n, kernel_size: k, side, position } = state;
+  const last = (side === "input" ? n : outputSize(n, k)) - 1;
+  return { ...state, position: position.map((i) => clamp(i, 0, last)) };
+}
+
+/**
+ * How dark a weight is drawn, 0.2 to 1: in order through a kernel, and scattered over a dense
+ * layer's numbers, so that neighbours differ and nothing repeats to the eye.
+ */
+export function toneOf(layer, label, k) {
+  if (layer === "convolution") {
+    const tap = "abcdefghijklmnopqrstuvwxyz".indexOf(label);
+    return k > 1 ? 0.2 + (0.8 * tap) / (k * k - 1) : 0.6;
+  }
+  const scattered = Math.sin(Number(label) * 12.9898) * 43758.5453; // a hash in place of dice
+  return 0.2 + 0.8 * (scattered - Math.floor(scattered));
+}
+
+// ---------------------------------------------------------------- the view
+
+const NAMES = ["image_size", "kernel_size", "in_channels", "out_channels", "side", "position"];
+const HINT =
+  "Point at an output to see what it is made of, or at a pixel to see where it goes. With the " +
+  "keyboard: Tab to a grid, then the arrow keys. A label names a weight: the same label is the same weight.";
+
+function render({ model, el: host }) {
+  let state = settled(read());
+  const link = linkModel(model, NAMES, () => {
+    const next = read();
+    // A cell that sets two settings may send them one by one; wait for the one that makes them fit.
+    if (outputSize(next.image_size, next.kernel_size) < 1) return;
+    state = settled(next);
+    draw();
+  });
+
+  function read() {
+    return Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
+  }
+
+  function change(patch) {
+    const next = settled({ ...state, ...patch });
+    const changed = Object.fromEntries(
+      NAMES.filter((name) => String(next[name]) !== String(state[name])).map((name) => [name, next[name]]),
+    );
+    if (!Object.keys(changed).length) return;
+    state = next;
+    draw();
+    link.push(changed);
+  }
+
+  const pointAt = (side) => (r, c) => change({ side, position: [r, c] });
+  const panels = [
+    createPanel("dense", "Dense layer"),
+    createPanel("convolution", "Convolution"),
+  ];
+
+  function createPanel(layer, title) {
+    const inputs = createGrid({
+      label: `${title}, image: arrow keys walk over the pixels`,
+      kind: "input",
+      onPoint: pointAt("input"),
+      onPress: pointAt("input"),
+    });
+    const outputs = createGrid({
+      label: `${title}, output: arrow keys walk over the outputs`,
+      kind: "outputs",
+      onPoint: pointAt("output"),
+      onPress: pointAt("output"),
+    });
+    const wires = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    wires.setAttribute("class", "cx-wires");
+    wires.setAttribute("aria-hidden", "true");
+    const [inCaption, outCaption] = [0, 1].map(() => el("div", { class: "cx-caption" }));
+    const pair = el(
+      "div",
+      { class: "cx-pair" },
+      wires,
+      el("div", { class: "cx-figure" }, inCaption, inputs.root),
+      el("div", { class: "cx-figure" }, outCaption, outputs.root),
+    );
+    const sentence = el("p", { class: "cx-sentence" });
+    const canvas = el("canvas", { class: "cx-entries" });
+    const marker = el("div", { class: "cx-marker" });
+    const matrix = el("div", { class: "cx-matrix", role: "img" }, canvas, marker);
+    const about = el("p", { class: "cx-note" });
+    matrix.addEventListener("pointermove", (event) => {
+      const box = matrix.getBoundingClientRect();
+      const out = outputSize(state.image_size, state.kernel_size);
+      const row = clamp(Math.floor(((event.clientY - box.top) / box.height) * out * out), 0, out * out - 1);
+      pointAt("output")(Math.floor(row / out), row % out);
+    });
+    const count = el("p", { class: "cx-count" });
+    const root = el(
+      "section",
+      { class: "cx-panel", "aria-label": title },
+      el("h3", { class: "cx-title" }, title),
+      count,
+      pair,
+      sentence,
+      matrix,
+      about,
+    );
+    return { layer, inputs, outputs, wires, pair, inCaption, outCaption, sentence, canvas, marker, matrix, about, count, root };
+  }
+
+  const sliders = {
+    image_size: slider("image_size", "image size"),
+    kernel_size: slider("kernel_size", "kernel size"),
+    in_channels: slider("in_channels", "channels in"),
+    out_channels: slider("out_channels", "channels out"),
+  };
+  function slider(name, label) {
+    const [min, max] = RANGES[name];
+    return createSlider({ label, min, max, onInput: (value) => change({ [name]: value }) });
+  }
+
+  const counts = el("table", { class: "cx-table" });
+  const announcer = createAnnouncer();
+  const root = el(
+    "div",
+    { class: "cx-root cx-connections", "data-lm-suppress-shortcuts": "true" },
+    el("div", { class: "cx-sliders" }, ...Object.values(sliders).map((one) => one.root)),
+    el("div", { class: "cx-panels" }, ...panels.map((panel) => panel.root)),
+    counts,
+    el("p", { class: "cx-hint" }, HINT),
+    announcer.root,
+  );
+
+  function drawPanel(panel) {
+    const { image_size: n, kernel_size: k, in_channels: cin, out_channels: cout, side, position } = state;
+    const out = outputSize(n, k);
+    const { layer, inputs, outputs } = panel;
+    const used = new Map(
+      (side === "output" ? inputsOf : outputsOf)(layer, state, position).map(({ cell, label }) => [`${cell}`, label]),
+    );
+    panel.pair.style.setProperty("--cx-across", n + out);
+    inputs.resize(n, n);
+    outputs.resize(out, out);
+    for (const [grid, name, here] of [
+      [inputs, "input", side === "input"],
+      [outputs, "output", side === "output"],
+    ]) {
+      for (let r = 0; r < grid.rows; r += 1) {
+        for (let c = 0; c < grid.cols; c += 1) {
+          const label = here ? undefined : used.get(`${[r, c]}`);
+          const pointed = here && r === position[0] && c === position[1];
+          const noun = name === "input" ? "pixel" : "output";
+          grid.paint(r, c, {
+            text: label ?? "",
+            strength: label ? toneOf(layer, label, k) : 0,
+            states: `${label ? "used" : ""} ${pointed ? "here" : ""}`,
+            label: `${noun} row ${r}, column ${c}${label ? `, weight ${label}` : ""}`,
+          });
+        }
+      }
+      grid.root.style.setProperty("--cx-sheets", Math.min(name === "input" ? cin : cout, 3) - 1);
+      if (here) grid.setActive(...position);
+    }
+    const times = (count) => (count > 1 ? `, ${count} channels` : "");
+    panel.inCaption.replaceChildren(el("b", {}, "Image"), ` ${n} × ${n}${times(cin)}`);
+    panel.outCaption.replaceChildren(el("b", {}, "Output"), ` ${out} × ${out}${times(cout)}`);
+    setText(panel.sentence, sentenceOf(layer, state));
+    setText(panel.count, `${countText(layer, state)} weights`);
+    setText(panel.about, matrixText(layer, state));
+    drawWires(panel, used);
+    drawMatrix(panel);
+  }
+
+  /** A line from each cell to the cell it is connected with; the cells lie over their ends. */
+  function drawWires(panel, used) {
+    const { side, position } = state;
+    const [inputs, outputs] = [panel.inputs.root, panel.outputs.root];
+    const box = panel.pair.getBoundingClientRect();
+    const middle = (grid, cols, [r, c]) => {
+      const place = grid.getBoundingClientRect();
+      const pitch = (place.width + 2) / cols; // 2: the gap between cells
+      return [place.left - box.left + (c + 0.5) * pitch - 1, place.top - box.top + (r + 0.5) * pitch - 1];
+    };
+    const input = (cell) => middle(inputs, panel.inputs.cols, cell);
+    const output = (cell) => middle(outputs, panel.outputs.cols, cell);
+    const lines = [...used.keys()].map((key) => {
+      const cell = key.split(",").map(Number);
+      const [from, to] = side === "output" ? [input(cell), output(position)] : [input(position), output(cell)];
+      return `M${from.map((x) => x.toFixed(1))}L${to.map((x) => x.toFixed(1))}`;
+    });
+    let path = panel.wires.firstChild;
+    if (!path) {
+      path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+      panel.wires.append(path);
+    }
+    path.setAttribute("d", lines.join(""));
+  }
+
+  /** The layer as a matrix: one dot of the canvas for each entry, a box around the current row or column. */
+  function drawMatrix({ layer, canvas, marker, matrix }) {
+    const { image_size: n, kernel_size: k, side, position } = state;
+    const out = outputSize(n, k);
+    const [rows, cols] = [out * out, n * n];
+    matrix.setAttribute("aria-label", `${layer} layer as a ${matrixText(layer, state)}`);
+    if (matrix.dataset.shape !== `${n},${k}`) {
+      matrix.dataset.shape = `${n},${k}`;
+      matrix.style.setProperty("--cx-matrix-rows", rows);
+      matrix.style.setProperty("--cx-matrix-columns", cols);
+      [canvas.width, canvas.height] = [cols, rows];
+      const pen = canvas.getContext("2d");
+      for (let o = 0; o < rows; o += 1) {
+        for (const { cell, label } of inputsOf(layer, state, [Math.floor(o / out), o % out])) {
+          // Half-transparent blue looks right on a light and on a dark page.
+          pen.fillStyle = `rgba(63, 127, 208, ${toneOf(layer, label, k).toFixed(2)})`;
+          pen.fillRect(cell[0] * n + cell[1], o, 1, 1);
+        }
+      }
+    }
+    const index = position[0] * (side === "output" ? out : n) + position[1];
+    const box = side === "output" ? [index / rows, 0, 1 / rows, 1] : [0, index / cols, 1, 1 / cols];
+    ["top", "left", "height", "width"].forEach((name, i) => {
+      marker.style[name] = `${box[i] * 100}%`;
+    });
+  }
+
+  function drawCounts() {
+    const { image_size: n, kernel_size: k, in_channels: cin, out_channels: cout } = state;
+    const sizes = [n, ...LARGER];
+    const row = (name, layer) =>
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, name),
+        ...sizes.map((size) => el("td", {}, formatCount(weightCounts(size, k, cin, cout)[layer]))),
+      );
+    counts.replaceChildren(
+      el("caption", {}, "Weights, if the image were larger"),
+      el(
+        "thead",
+        {},
+        el("tr", {}, el("td", {}), ...sizes.map((size) => el("th", { scope: "col" }, `${size} × ${size}`))),
+      ),
+      el("tbody", {}, row("Dense layer", "dense"), row("Convolution", "convolution")),
+    );
+  }
+
+  function draw() {
+    const { image_size: n, kernel_size: k } = state;
+    panels.forEach(drawPanel);
+    drawCounts();
+    for (const [name, one] of Object.entries(sliders)) {
+      const highest = name === "kernel_size" ? n : Infinity;
+      const lowest = name === "image_size" ? k : -Infinity;
+      one.update(state[name], { lowest, highest });
+    }
+    announcer.say(panels.map(({ layer, root: { ariaLabel } }) => `${ariaLabel}: ${sentenceOf(layer, state)}`).join(" "));
+  }
+
+  host.append(root);
+  draw();
+  const onResize = new ResizeObserver(() => panels.forEach(drawPanel)); // the wires follow the cells
+  onResize.observe(root);
+  return () => {
+    onResize.disconnect();
+    announcer.stop();
+    link.stop();
+    root.remove();
+  };
+}
+
+export default { render };
