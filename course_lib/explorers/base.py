@@ -118,6 +118,15 @@ class Explorer(anywidget.AnyWidget):
     _frame_height: ClassVar[int] = 700
     """Height in pixels of the exported frame, until the page in it has measured itself."""
 
+    def __init__(self, **state: Any) -> None:
+        for name in state:
+            if name not in self._state_names:  # traitlets only warns of a misspelt name
+                raise TypeError(
+                    f"{type(self).__name__} has no {name!r}; its state is "
+                    + ", ".join(self._state_names)
+                )
+        super().__init__(**state)
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Every widget makes a subclass of its own when traits are added; those have no script.
         if "_script" in cls.__dict__:

@@ -99,15 +99,15 @@ export function sentenceOf(layer, state) {
   );
 }
 
-/** The counting of a layer's weights, step by step. */
+/** Where a layer's number of weights comes from. */
 export function countText(layer, state) {
   const { image_size: n, kernel_size: k, in_channels: cin, out_channels: cout } = state;
+  if (layer === "convolution") return `${k}·${k} kernel · ${cin} in · ${cout} out`;
   const out = outputSize(n, k);
-  const total = formatCount(weightCounts(n, k, cin, cout)[layer]);
-  if (layer === "convolution") return `${k}·${k} · ${cin} in · ${cout} out = ${total}`;
-  const inputs = formatCount(n * n * cin);
-  const outputs = formatCount(out * out * cout);
-  return `(${n}·${n}·${cin}) × (${out}·${out}·${cout}) = ${inputs} × ${outputs} = ${total}`;
+  return (
+    `${n}·${n}·${cin} inputs × ${out}·${out}·${cout} outputs = ` +
+    `${formatCount(n * n * cin)} × ${formatCount(out * out * cout)}`
+  );
 }
 
 /** What the layer's matrix holds. */
@@ -146,10 +146,11 @@ export function toneOf(layer, label, k) {
 
 // ---------------------------------------------------------------- the view
 
+const GAP = 2; // between two cells, as in the style sheet
 const NAMES = ["image_size", "kernel_size", "in_channels", "out_channels", "side", "position"];
 const HINT =
-  "Point at an output to see what it is made of, or at a pixel to see where it goes. With the " +
-  "keyboard: Tab to a grid, then the arrow keys. A label names a weight: the same label is the same weight.";
+  "Point at an output to see its inputs, at a pixel to see its outputs, or use Tab and the arrow keys. " +
+  "A label names a weight: the same label is the same weight.";
 
 function render({ model, el: host }) {
   let state = settled(read());
@@ -195,16 +196,19 @@ function render({ model, el: host }) {
       onPoint: pointAt("output"),
       onPress: pointAt("output"),
     });
-    const wires = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const [wires, path] = ["svg", "path"].map((tag) =>
+      document.createElementNS("http://www.w3.org/2000/svg", tag),
+    );
     wires.setAttribute("class", "cx-wires");
     wires.setAttribute("aria-hidden", "true");
+    wires.append(path);
     const [inCaption, outCaption] = [0, 1].map(() => el("div", { class: "cx-caption" }));
     const pair = el(
       "div",
       { class: "cx-pair" },
-      wires,
       el("div", { class: "cx-figure" }, inCaption, inputs.root),
       el("div", { class: "cx-figure" }, outCaption, outputs.root),
+      wires,
     );
     const sentence = el("p", { class: "cx-sentence" });
     const canvas = el("canvas", { class: "cx-entries" });
@@ -248,9 +252,9 @@ function render({ model, el: host }) {
     "div",
     { class: "cx-root cx-connections", "data-lm-suppress-shortcuts": "true" },
     el("div", { class: "cx-sliders" }, ...Object.values(sliders).map((one) => one.root)),
+    el("p", { class: "cx-hint" }, HINT),
     el("div", { class: "cx-panels" }, ...panels.map((panel) => panel.root)),
     counts,
-    el("p", { class: "cx-hint" }, HINT),
     announcer.root,
   );
 
@@ -281,42 +285,41 @@ function render({ model, el: host }) {
           });
         }
       }
-      grid.root.style.setProperty("--cx-sheets", Math.min(name === "input" ? cin : cout, 3) - 1);
+      grid.root.dataset.sheets = Math.min(name === "input" ? cin : cout, 3);
       if (here) grid.setActive(...position);
     }
     const times = (count) => (count > 1 ? `, ${count} channels` : "");
     panel.inCaption.replaceChildren(el("b", {}, "Image"), ` ${n} × ${n}${times(cin)}`);
     panel.outCaption.replaceChildren(el("b", {}, "Output"), ` ${out} × ${out}${times(cout)}`);
     setText(panel.sentence, sentenceOf(layer, state));
-    setText(panel.count, `${countText(layer, state)} weights`);
+    const total = weightCounts(n, k, cin, cout)[layer];
+    panel.count.replaceChildren(
+      el("b", { class: "cx-total" }, plural(total, "weight")),
+      ` = ${countText(layer, state)}`,
+    );
     setText(panel.about, matrixText(layer, state));
     drawWires(panel, used);
     drawMatrix(panel);
   }
 
-  /** A line from each cell to the cell it is connected with; the cells lie over their ends. */
+  /** A line for each connection, from the right edge of the pixel to the left edge of the output. */
   function drawWires(panel, used) {
     const { side, position } = state;
-    const [inputs, outputs] = [panel.inputs.root, panel.outputs.root];
     const box = panel.pair.getBoundingClientRect();
-    const middle = (grid, cols, [r, c]) => {
-      const place = grid.getBoundingClientRect();
-      const pitch = (place.width + 2) / cols; // 2: the gap between cells
-      return [place.left - box.left + (c + 0.5) * pitch - 1, place.top - box.top + (r + 0.5) * pitch - 1];
+    const pitchOf = (grid) => (grid.root.getBoundingClientRect().width + GAP) / grid.cols;
+    const edge = (grid, [r, c], right) => {
+      const place = grid.root.getBoundingClientRect();
+      const pitch = pitchOf(grid);
+      const x = place.left - box.left + c * pitch + (right ? pitch - GAP : 0);
+      return [x, place.top - box.top + (r + 0.5) * pitch - GAP / 2];
     };
-    const input = (cell) => middle(inputs, panel.inputs.cols, cell);
-    const output = (cell) => middle(outputs, panel.outputs.cols, cell);
     const lines = [...used.keys()].map((key) => {
       const cell = key.split(",").map(Number);
-      const [from, to] = side === "output" ? [input(cell), output(position)] : [input(position), output(cell)];
-      return `M${from.map((x) => x.toFixed(1))}L${to.map((x) => x.toFixed(1))}`;
+      const [pixel, output] = side === "output" ? [cell, position] : [position, cell];
+      const ends = [edge(panel.inputs, pixel, true), edge(panel.outputs, output, false)];
+      return `M${ends.map((end) => end.map((x) => x.toFixed(1))).join("L")}`;
     });
-    let path = panel.wires.firstChild;
-    if (!path) {
-      path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-      panel.wires.append(path);
-    }
-    path.setAttribute("d", lines.join(""));
+    panel.wires.firstChild.setAttribute("d", lines.join(""));
   }
 
   /** The layer as a matrix: one dot of the canvas for each entry, a box around the current row or column. */
@@ -334,7 +337,7 @@ function render({ model, el: host }) {
       for (let o = 0; o < rows; o += 1) {
         for (const { cell, label } of inputsOf(layer, state, [Math.floor(o / out), o % out])) {
           // Half-transparent blue looks right on a light and on a dark page.
-          pen.fillStyle = `rgba(63, 127, 208, ${toneOf(layer, label, k).toFixed(2)})`;
+          pen.fillStyle = `rgba(63, 127, 208, ${(0.8 * toneOf(layer, label, k)).toFixed(2)})`;
           pen.fillRect(cell[0] * n + cell[1], o, 1, 1);
         }
       }

@@ -211,32 +211,31 @@ export function leftOut(axis) {
   };
 }
 
-/** In words: which pixels no window touches, and why. */
-export function leftOutText(state) {
+/** In words, which pixels no window touches, and why: [{kind: "dropped", "skipped" or "", text}]. */
+export function leftOutReasons(state) {
   const [height, width] = axesOf(state);
   const [down, across] = [leftOut(height), leftOut(width)];
-  const name = (rows, cols) =>
-    listed(
-      [
-        rows.length ? `row${rows.length > 1 ? "s" : ""} ${listed(rows.map(String))}` : "",
-        cols.length ? `column${cols.length > 1 ? "s" : ""} ${listed(cols.map(String))}` : "",
-      ].filter(Boolean),
-    );
-  const sentence = (text) => text[0].toUpperCase() + text.slice(1);
-  const sentences = [];
-  const tails = [...new Set([down, across].filter(({ tail }) => tail > 0).map(({ tail }) => tail))];
-  if (down.dropped.length || across.dropped.length) {
-    sentences.push(
-      `${sentence(name(down.dropped, across.dropped))}: the floor drops them, because the stride ` +
-        `leaves ${listed(tails.map(String))} over.`,
-    );
+  const some = (noun, indices) =>
+    indices.length ? [`${noun}${indices.length > 1 ? "s" : ""} ${listed(indices.map(String))}`] : [];
+  const name = (kind) => {
+    const text = listed([...some("row", down[kind]), ...some("column", across[kind])]);
+    return text && text[0].toUpperCase() + text.slice(1);
+  };
+  const tails = [...new Set([down.tail, across.tail])].filter((tail) => tail > 0);
+  const why = `because the stride leaves ${listed(tails.map(String))} over.`;
+  const reasons = [];
+  if (name("dropped")) {
+    reasons.push({ kind: "dropped", text: `${name("dropped")}: the floor drops them, ${why}` });
   } else if (tails.length) {
-    sentences.push(`Only padding at the end: the stride leaves ${listed(tails.map(String))} over.`);
+    reasons.push({ kind: "dropped", text: `Only padding at the end: the floor drops it, ${why}` });
   }
-  if (down.skipped.length || across.skipped.length) {
-    sentences.push(`${sentence(name(down.skipped, across.skipped))}: every window steps over them.`);
+  if (name("skipped")) {
+    reasons.push({ kind: "skipped", text: `${name("skipped")}: every window steps over them.` });
   }
-  return sentences.length ? sentences.join(" ") : "No pixel: each one is in at least one window.";
+  if (!name("dropped") && !name("skipped")) {
+    reasons.push({ kind: "", text: "Every pixel is in at least one window." });
+  }
+  return reasons;
 }
 
 /** The outputs that a pixel feeds, each with the kernel cell that meets it there. */
@@ -269,8 +268,8 @@ export function settled(state) {
 
 const NAMES = ["image", "kernel", "stride", "padding", "dilation", "position", "filled"];
 const HINT =
-  "Drag the window, or reach it with Tab and use the arrow keys. Point at an output to see what " +
-  "it is made of, at a pixel to see where it goes. Click a kernel cell to change it, double-click a pixel.";
+  "Drag the window, or use Tab and the arrow keys. Point at an output to see its inputs, at a pixel to " +
+  "see its outputs. Click a weight to change it, double-click a pixel.";
 
 function render({ model, el: host }) {
   let state = settled(read());
@@ -528,9 +527,9 @@ function render({ model, el: host }) {
       el("div", { class: "cx-buttons" }, sweepButton, fillButton),
     ),
     stage,
+    el("p", { class: "cx-hint" }, HINT),
     el("div", { class: "cx-sliders" }, ...Object.values(sliders).map((one) => one.root)),
     readout,
-    el("p", { class: "cx-hint" }, HINT),
     announcer.root,
   );
 
@@ -629,19 +628,22 @@ function render({ model, el: host }) {
     const { position } = state;
     setText(heading, `Output (${position[0]}, ${position[1]})`);
     const rows = terms(state, position);
+    const result = el("b", { class: "cx-result" }, ` ${resultText(outputAt(state, position))}`);
     sum.replaceChildren(
-      ...rows.map((row, i) =>
+      ...rows.flatMap((row, i) => [
+        // One row of the kernel stays on one line; lines break between rows.
         el(
           "span",
           { class: "cx-terms" },
           ...row.flatMap((term, j) => [
-            i || j ? " + " : "",
+            i || j ? "+ " : "",
             el("span", { class: term.pixel * term.weight === 0 ? "cx-zero" : "cx-term" }, termText(term)),
+            j < row.length - 1 ? " " : "",
           ]),
-          " ",
+          ...(i === rows.length - 1 ? [result] : []),
         ),
-      ),
-      el("b", { class: "cx-result" }, resultText(outputAt(state, position))),
+        " ",
+      ]),
     );
     announcer.say(`Output row ${position[0]}, column ${position[1]}: ${arithmeticText(state, position)}`);
 
@@ -649,13 +651,11 @@ function render({ model, el: host }) {
     const [height, width] = axesOf(state);
     const lines = sameTable(height, width) ? [["", height]] : [["height ", height], ["width ", width]];
     size.replaceChildren(...lines.map(([name, axis]) => formula(name, axis)));
-    const text = leftOutText(state);
-    const [down, across] = [leftOut(height), leftOut(width)];
-    const swatch = (kind, show) => (show ? [el("span", { class: `cx-swatch cx-${kind}`, "aria-hidden": "true" })] : []);
     unused.replaceChildren(
-      ...swatch("dropped", down.tail || across.tail),
-      ...swatch("skipped", down.skipped.length || across.skipped.length),
-      text,
+      ...leftOutReasons(state).flatMap(({ kind, text }) => [
+        ...(kind ? [el("span", { class: `cx-swatch cx-${kind}`, "aria-hidden": "true" })] : []),
+        `${text} `,
+      ]),
     );
     call.replaceChildren(
       el("code", {}, torchCall(state)),
@@ -715,7 +715,14 @@ function render({ model, el: host }) {
 
   host.append(root);
   draw();
+  // Small cells have no room for the weight in their corner.
+  const onResize = new ResizeObserver(() => {
+    root.classList.toggle("cx-small", image.cells[0][0].node.offsetWidth < 32);
+  });
+  onResize.observe(stage);
+  onResize.observe(image.root);
   return () => {
+    onResize.disconnect();
     stopSweep();
     announcer.stop();
     link.stop();
