@@ -12,9 +12,10 @@ import time
 import urllib.error
 import urllib.request
 
+import nbformat
 import pytest
 
-from autograder import classroom
+from autograder import build, classroom
 from autograder.paths import UsageError
 
 CHAPTER = "ch01_doubling"
@@ -79,6 +80,16 @@ def test_validate_and_the_exchange(class_dir):
     nbgrader(class_dir, "release_assignment", "playground")
     nbgrader(class_dir, "list")
     assert (class_dir / "exchange/class/outbound/playground/playground.ipynb").exists()
+
+
+def test_the_course_itself_is_an_nbgrader_course(small_course, points):
+    built = build.generate(small_course, points)
+    build.build(small_course, points)
+    nbgrader(small_course, "generate_assignment", CHAPTER, "--force")
+    stock = nbformat.read(small_course / f"notebooks/{CHAPTER}/{CHAPTER}.ipynb", as_version=4)
+    del stock.metadata["jupytext"]
+    ours = nbformat.reads(built[f"notebooks/{CHAPTER}/{CHAPTER}.ipynb"].decode(), as_version=4)
+    assert stock == ours
 
 
 def test_formgrader_lists_the_assignments(class_dir):
