@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from autograder.paths import CourseError, course_root
+from autograder.paths import CourseError, UsageError, course_root
 
 if TYPE_CHECKING:
     from autograder.exercise import Exercise
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 class Failure(click.ClickException):
     """A CourseError, with the command in which it happened."""
 
-    def __init__(self, error: CourseError, ctx: click.Context) -> None:
-        super().__init__(str(error))
+    def __init__(self, message: str, ctx: click.Context) -> None:
+        super().__init__(message)
         self.ctx = ctx
-        self.exit_code = error.status
 
 
 class CourseCommand(click.Command):
@@ -35,8 +34,10 @@ class CourseCommand(click.Command):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except UsageError as error:
+            raise click.UsageError(str(error), ctx) from None
         except CourseError as error:
-            raise Failure(error, ctx) from None
+            raise Failure(str(error), ctx) from None
 
 
 class CourseGroup(click.Group):

@@ -12,16 +12,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 class CourseError(Exception):
     """A fault that its message explains: no traceback would help whoever reads it.
 
-    Each line of the message stands by itself. `status` is the exit status of the command.
+    Each line of the message stands by itself.
     """
-
-    status = 1
 
 
 class UsageError(CourseError):
     """A command called with what it cannot take."""
-
-    status = 2
 
 
 def course_root() -> Path:
