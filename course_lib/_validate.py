@@ -54,10 +54,7 @@ def integer(value: object, name: str, at_least: int | None = None) -> int:
     ValueError: stride (=0) must be at least 1
     """
     if not _is_integer(value):
-        hint = " (did you divide with / in place of //?)" if _is_float(value) else ""
-        raise TypeError(
-            f"{name} (={shown(value)}) must be an integer, not {type(value).__name__}{hint}"
-        )
+        raise TypeError(f"{name} (={shown(value)}) must be an integer, not {_kind(value)}")
     number = operator.index(value)  # type: ignore[arg-type]
     if at_least is not None and number < at_least:
         raise ValueError(f"{name} (={number}) must be at least {at_least}")
@@ -84,7 +81,7 @@ def pair(
     if not _is_integer(value):
         raise TypeError(
             f"{name} (={shown(value)}) must be an integer or a pair {axes} of integers, "
-            f"not {type(value).__name__}"
+            f"not {_kind(value)}"
         )
     number = integer(value, name, at_least)
     return number, number
@@ -207,8 +204,11 @@ def _is_integer(value: object) -> bool:
     return True
 
 
-def _is_float(value: object) -> bool:
-    return isinstance(value, (float, np.floating))
+def _kind(value: object) -> str:
+    """The name of a value's type, and for a float where it is likely to come from."""
+    kind = type(value).__name__
+    is_float = isinstance(value, (float, np.floating))
+    return f"{kind} (did you divide with / in place of //?)" if is_float else kind
 
 
 def _is_sequence(value: object) -> bool:

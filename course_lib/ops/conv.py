@@ -128,7 +128,7 @@ def conv2d_single_backward(
     dilation: IntOrPair = 1,
     padding_mode: str = "zeros",
 ) -> tuple[Array, Array]:
-    """The gradients of `conv2d_single`: (H_out, W_out) → (H, W) for the image, (K_h, K_w).
+    """The gradients of `conv2d_single`: (H_out, W_out) → (H, W) and (K_h, K_w).
 
     `grad_out` says how much the loss moves with each output; `image`, `kernel` and the rest are
     those of the forward pass. Both gradients are convolutions again.

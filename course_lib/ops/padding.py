@@ -119,6 +119,6 @@ def _check_copies_exist(shape: tuple[int, int], around: Margins, mode: str) -> N
         most = n - 1 if mode == "reflect" else n
         if max(before, after) > most:
             raise ValueError(
-                f"padding (={around}) must be at most {most} along the {axis} in mode {mode!r}, "
-                f"where the image has {n} pixels"
+                f"padding (={around}) must be at most {most} along the {axis} in mode {mode!r}: "
+                f"the image's {axis} is {n}"
             )

@@ -31,8 +31,9 @@ def test_what_is_no_integer_is_refused(value):
 
 
 def test_a_float_brings_the_likely_reason():
-    with pytest.raises(TypeError, match=re.escape("did you divide with / in place of //?")):
-        _validate.integer(3.0, "n")
+    for check in (_validate.integer, _validate.pair, _validate.margins):
+        with pytest.raises(TypeError, match=re.escape("did you divide with / in place of //?")):
+            check(np.float64(3.0), "n")
 
 
 def test_a_number_too_small():
