@@ -375,14 +375,20 @@ def time_limit(seconds: float) -> Iterator[None]:
 @contextlib.contextmanager
 def _time_limit_by_signal(seconds: float) -> Iterator[None]:
     armed = True
+    rung = 0
 
     def ring(signum: int, frame: types.FrameType | None) -> None:
-        if armed:
-            # Not every 0.05 s exactly: a loop that swallows exceptions is left where it cannot.
-            signal.setitimer(signal.ITIMER_REAL, 0.01 + 0.04 * (time.monotonic() % 1))
-            raise TimeUp
+        nonlocal rung
+        if not armed:
+            return
+        rung += 1
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        if rung > 1 and frame is not None:
+            _raise_once_more(frame)
+        raise TimeUp
 
     before = signal.signal(signal.SIGALRM, ring)
+    tracing = sys.gettrace()
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -390,6 +396,25 @@ def _time_limit_by_signal(seconds: float) -> Iterator[None]:
         armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if rung > 1:
+            sys.settrace(tracing)
+
+
+def _raise_once_more(frame: types.FrameType) -> None:
+    """Raise again at the next instruction of a frame that is about to swallow an exception.
+
+    ``while True: try: … except: pass`` catches what is raised in its ``try``. What is raised
+    inside the handler leaves it.
+    """
+
+    def trace(traced: types.FrameType, event: str, arg: Any) -> Any:
+        if event == "opcode":
+            raise TimeUp
+        return trace
+
+    sys.settrace(trace)
+    frame.f_trace = trace
+    frame.f_trace_opcodes = True
 
 
 @contextlib.contextmanager
@@ -411,9 +436,15 @@ def _time_limit_by_thread(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        done.set()
-        watch.join()
-        raise_in(ident, None)
+        while True:
+            try:
+                done.set()
+                watch.join()
+                for _ in range(1_000):  # an exception already on its way arrives here
+                    pass
+                break
+            except TimeUp:
+                continue
 
 
 class Tail(io.TextIOBase):

@@ -1,0 +1,311 @@
+import builtins
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograder import probe
+from autograder.exercise import Aspect, Case, FunctionExercise
+from autograder.plain import Opaque, pack, unpack
+from autograder.probe import Observation, Request, observe
+
+
+def ask(*calls: tuple[Any, ...], **changes: Any) -> Request:
+    filled = tuple(
+        {
+            "args": args,
+            "kwargs": {},
+            "inputs": (),
+            "train": False,
+            "measure": "output",
+            "count_steps": False,
+        }
+        for args in calls
+    )
+    return replace(Request("f", "function", "f", filled, time_limit=0.3), **changes)
+
+
+def one(f: Callable[..., Any], *args: Any, **changes: Any) -> Observation:
+    (observation,) = observe(ask(args, **changes), f)
+    return observation
+
+
+def swallow_everything(x: int) -> None:
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            continue
+
+
+def raise_unreadable(x: int) -> None:
+    class UnreadableError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    raise UnreadableError
+
+
+def leave(x: int) -> None:
+    sys.exit(0)
+
+
+def press_stop(x: int) -> None:
+    raise KeyboardInterrupt
+
+
+def recurse(x: int) -> int:
+    return recurse(x + 1)
+
+
+def run_out(x: int) -> None:
+    raise MemoryError
+
+
+def unfinished(x: int) -> None:
+    raise NotImplementedError("your code here")
+
+
+def wait(x: int) -> None:
+    time.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("f", "status", "trouble"),
+    [
+        (lambda x: x, "ok", None),
+        (lambda x: 1 / 0, "raised", "ZeroDivisionError"),
+        (lambda: 0, "raised", "TypeError"),
+        (3, "raised", "TypeError"),
+        (None, "raised", "TypeError"),
+        (raise_unreadable, "raised", "UnreadableError"),
+        (leave, "raised", "SystemExit"),
+        (press_stop, "raised", "KeyboardInterrupt"),
+        (recurse, "raised", "RecursionError"),
+        (run_out, "memory", "MemoryError"),
+        (unfinished, "not_attempted", "NotImplementedError"),
+        (swallow_everything, "time", None),
+        (wait, "time", None),
+    ],
+)
+def test_whatever_happens_is_written_down(f: Any, status: str, trouble: str | None) -> None:
+    observation = one(f, 1)
+    assert observation.status == status
+    assert (observation.trouble.type if observation.trouble else None) == trouble
+
+
+def test_an_interrupt_by_the_user_gets_out() -> None:
+    def interrupted(x: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        one(interrupted, 1)
+
+
+def test_time_is_up_on_other_threads_too() -> None:
+    seen: list[Observation] = []
+
+    def loop(x: int) -> None:
+        while True:
+            pass
+
+    thread = threading.Thread(target=lambda: seen.append(one(loop, 1)))
+    thread.start()
+    thread.join(10)
+    assert [observation.status for observation in seen] == ["time"]
+
+
+def test_time_is_for_all_cases_together() -> None:
+    start = time.monotonic()
+    statuses = [o.status for o in observe(ask((1,), (2,), (3,)), wait)]
+    assert statuses == ["time"] * 3
+    assert time.monotonic() - start < 2
+
+
+def test_output_is_kept_from_the_notebook_and_cut(capfd: pytest.CaptureFixture[str]) -> None:
+    def loud(x: int) -> int:
+        print("hello")
+        print("problem", file=sys.stderr)
+        warnings.warn("careful", stacklevel=1)
+        print("x" * 10_000)
+        return x
+
+    observation = one(loud, 1)
+    assert observation.value == 1
+    assert observation.printed.startswith("hello\nproblem\n")
+    assert "characters more" in observation.printed
+    assert len(observation.printed) < 2_100
+    assert capfd.readouterr() == ("", "")
+
+
+def test_new_figures_are_closed() -> None:
+    import matplotlib.pyplot as plt
+
+    kept = plt.figure()
+    assert one(lambda x: plt.figure().number, 1).status == "ok"
+    assert plt.get_fignums() == [kept.number]
+    plt.close(kept)
+
+
+def test_changed_inputs_are_named() -> None:
+    def change(x: np.ndarray, y: np.ndarray, z: list[int]) -> np.ndarray:
+        y[0] = 9
+        z.append(1)
+        return x
+
+    observation = one(change, np.zeros(2), np.zeros(2), [0])
+    assert observation.changed == ("argument 2", "argument 3")
+    assert one(lambda x: x[:1], np.zeros(2)).changed == ()
+    assert one(lambda x: x[:1], np.array([np.nan])).changed == ()
+
+
+def test_every_case_gets_fresh_inputs() -> None:
+    x = np.zeros(2)
+
+    def add(x: np.ndarray) -> float:
+        x += 1
+        return float(x.sum())
+
+    assert [o.value for o in observe(ask((x,), (x,)), add)] == [2, 2]
+
+
+def test_steps_tell_loops_from_array_operations() -> None:
+    calls = ({**ask((np.ones(500),)).calls[0], "count_steps": True},)
+
+    def steps(f: Callable[[np.ndarray], Any]) -> int:
+        (observation,) = observe(replace(ask(), calls=calls), f)
+        assert observation.steps is not None
+        return observation.steps
+
+    loops: list[Callable[[np.ndarray], Any]] = [
+        lambda x: [v * 2 for v in x],
+        lambda x: list(map(lambda v: v * 2, x)),
+        lambda x: np.vectorize(lambda v: v * 2)(x),
+        lambda x: sum(v * 2 for v in x),
+    ]
+    assert all(steps(f) > 1_000 for f in loops)
+    assert steps(lambda x: x * 2) < 20
+    assert steps(lambda x: np.einsum("i,i->", x, x)) < 500
+
+
+def test_tracing_is_put_back() -> None:
+    before = sys.gettrace()
+    test_steps_tell_loops_from_array_operations()
+    assert sys.gettrace() is before
+
+
+# ── forbidden calls ─────────────────────────────────────────────────────────────────────────────
+
+FORBIDDEN = ("scipy.signal.convolve2d", "torch.nn.functional.conv2d", "torch:aten.convolution")
+
+
+def test_forbidden_calls_are_seen_however_they_are_reached() -> None:
+    import scipy.signal
+    from scipy.signal import convolve2d
+
+    image = np.ones((3, 3))
+    globals()["from_outside"] = convolve2d
+
+    def by_module(x: np.ndarray) -> Any:
+        return scipy.signal.convolve2d(x, x)
+
+    def by_import(x: np.ndarray) -> Any:
+        from scipy.signal import convolve2d as other
+
+        return other(x, x)
+
+    def by_global(x: np.ndarray) -> Any:
+        return from_outside(x, x)  # type: ignore[name-defined]  # noqa: F821
+
+    for f in (by_module, by_import, by_global):
+        observation = one(f, image, forbidden=FORBIDDEN)
+        assert observation.forbidden == ("scipy.signal.convolve2d",)
+        assert observation.value.sum() == 81  # it still does its work
+    assert scipy.signal.convolve2d is convolve2d
+    assert globals().pop("from_outside") is convolve2d
+
+
+def test_torch_operators_are_seen_at_dispatch() -> None:
+    import torch
+
+    def layer(x: np.ndarray) -> Any:
+        return torch.nn.Conv2d(1, 1, 1)(torch.tensor(x, dtype=torch.float32)[None, None])
+
+    def product(x: np.ndarray) -> Any:
+        return torch.tensor(x) @ torch.tensor(x)
+
+    assert "torch:aten.convolution" in one(layer, np.ones((2, 2)), forbidden=FORBIDDEN).forbidden
+    assert one(product, np.ones((2, 2)), forbidden=FORBIDDEN).forbidden == ()
+
+
+def test_a_library_may_use_its_own_functions() -> None:
+    import scipy.signal
+
+    def correlate(x: np.ndarray) -> Any:
+        return scipy.signal.medfilt2d(x)
+
+    assert one(correlate, np.ones((3, 3)), forbidden=FORBIDDEN).forbidden == ()
+
+
+def test_imports_work_as_before_afterwards() -> None:
+    before = builtins.__import__
+    one(lambda x: x, 1, forbidden=FORBIDDEN)
+    assert builtins.__import__ is before
+
+
+# ── plain data ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_requests_and_observations_survive_the_wire() -> None:
+    request = ask((np.arange(3), 2.0), ("x",))
+    back = Request.from_plain(unpack(pack(request.to_plain())))
+    assert back.name == request.name
+    assert np.array_equal(back.calls[0]["args"][0], np.arange(3))
+    for f in (lambda *a: object(), lambda *a: 1 / 0, lambda *a: (np.arange(2), None)):
+        for observation in observe(request, f):
+            again = Observation.from_plain(unpack(pack(observation.to_plain())))
+            assert again.to_plain().keys() == observation.to_plain().keys()
+            assert again.status == observation.status
+            assert again.trouble == observation.trouble or again.trouble is not None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        3,
+        {},
+        {"status": "pass"},
+        {"status": "ok", "score": 1},
+        {"status": "ok", "steps": "few"},
+        {"status": "ok", "printed": Opaque("str")},
+        {"status": "ok", "trouble": {"type": "X"}},
+    ],
+)
+def test_rubbish_is_no_observation(data: Any) -> None:
+    with pytest.raises(ValueError, match="no observation"):
+        Observation.from_plain(data)
+
+
+def test_the_request_holds_nothing_to_judge_by() -> None:
+    exercise = FunctionExercise(
+        name="f",
+        chapter="99",
+        signature="f(x)",
+        aspects=(Aspect("plain", 1),),
+        reference=len,
+    )
+    data = probe.request(exercise, [Case("plain", ([1],), targets=[7], max_steps=5)]).to_plain()
+    assert set(data) == {"name", "kind", "variable", "calls", "forbidden", "time_limit"}
+    assert set(data["calls"][0]) == {"args", "kwargs", "inputs", "train", "measure", "count_steps"}
+    assert 7 not in pack(data)[8:]
