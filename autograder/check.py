@@ -7,8 +7,6 @@ score, silence as full marks and an exception as zero: so `check` raises at zero
 
 from __future__ import annotations
 
-import builtins
-import contextlib
 import linecache
 import os
 import re
@@ -25,10 +23,10 @@ from autograder.compare import name_type
 from autograder.exercise import Asked, Exercise, QuestionExercise
 from autograder.judge import evaluate
 from autograder.plain import simplify
+from autograder.pristine import pristine_builtins
 from autograder.verdict import Verdict, blank
 
 PRACTICE_SEED = 0
-_BUILTINS = dict(vars(builtins))  # as they were before any learner's cell ran
 
 _passed: set[str] = set()
 _hints_shown: dict[str, int] = {}
@@ -176,23 +174,6 @@ def _hidden_seed() -> int:
     if not given.isdecimal():
         raise ValueError(f"COURSE_SEED (={given!r}) must be an int, not negative")
     return int(given)
-
-
-@contextlib.contextmanager
-def pristine_builtins() -> Iterator[None]:
-    """Python's own builtins in the body, whatever a cell has put in their place."""
-    space = vars(builtins)
-    theirs = {name: space[name] for name in space if space[name] is not _BUILTINS.get(name)}
-    gone = [name for name in _BUILTINS if name not in space]
-    kept = {name: theirs[name] for name in theirs if name in _BUILTINS and name != "_"}
-    for name in [*kept, *gone]:
-        space[name] = _BUILTINS[name]
-    try:
-        yield
-    finally:
-        space.update(kept)
-        for name in gone:
-            space.pop(name, None)
 
 
 # ── showing ─────────────────────────────────────────────────────────────────────────────────────

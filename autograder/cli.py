@@ -123,6 +123,68 @@ def build(check: bool) -> None:
         click.echo(f"wrote {name}")
 
 
+_seed = click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), help="Draw the cases from this number."
+)
+_timeout = click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="How long each may take.  [default: 10, or more where an exercise says so]",
+)
+_jobs = click.option("--jobs", type=click.IntRange(1), help="How many are run at once.")
+
+
+@main.command(short_help="Judge plain Python files.")
+@click.argument("exercise")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@_seed
+@_timeout
+@_jobs
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def judge(
+    exercise: str,
+    files: tuple[str, ...],
+    seed: int | None,
+    timeout: float | None,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Judge Python files that define the function, class or answers of EXERCISE.
+
+    Each FILE is run by itself, without the files beside it. The exit status is 0 where all pass
+    and 1 where one does not, also one that cannot be read.
+    """
+    from autograder import report
+
+    passed = report.judge(exercise, files, seed, timeout, jobs, as_json)
+    click.get_current_context().exit(0 if passed else 1)
+
+
+@main.command(short_help="Judge a learner's notebooks.")
+@click.argument("notebooks", nargs=-1, required=True, metavar="NOTEBOOK...")
+@_seed
+@_timeout
+@_jobs
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def check(
+    notebooks: tuple[str, ...],
+    seed: int | None,
+    timeout: float | None,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Judge each NOTEBOOK with unseen cases: every exercise with its points and a message.
+
+    Only what you wrote in the solution cells counts: other cells are not run. The exit status is
+    0 where every notebook earns full marks.
+    """
+    from autograder import report
+
+    full = report.check(notebooks, seed, timeout, jobs, as_json)
+    click.get_current_context().exit(0 if full else 1)
+
+
 @main.group("class")
 def class_() -> None:
     """Prepare a class that is graded with nbgrader."""

@@ -1,0 +1,26 @@
+"""Python's own builtins, whatever a learner's code has put in their place."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+from collections.abc import Iterator
+
+_BUILTINS = dict(vars(builtins))  # as they were before any learner's code ran
+
+
+@contextlib.contextmanager
+def pristine_builtins() -> Iterator[None]:
+    """Python's own builtins in the body, whatever a cell has put in their place."""
+    space = vars(builtins)
+    theirs = {name: space[name] for name in space if space[name] is not _BUILTINS.get(name)}
+    gone = [name for name in _BUILTINS if name not in space]
+    kept = {name: theirs[name] for name in theirs if name in _BUILTINS and name != "_"}
+    for name in [*kept, *gone]:
+        space[name] = _BUILTINS[name]
+    try:
+        yield
+    finally:
+        space.update(kept)
+        for name in gone:
+            space.pop(name, None)

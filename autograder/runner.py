@@ -1,0 +1,580 @@
+"""Judge files and notebooks: learners' code runs in child processes, the verdict is made here.
+
+The child is told the inputs of the cases and sends back what it observed; cases, references and
+misconceptions stay in this process.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import os
+import re
+import secrets
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from autograder import exercises, probe
+from autograder.exercise import Case, Exercise
+from autograder.judge import UNWRITTEN, judge
+from autograder.paths import course_root
+from autograder.probe import Observation, Trouble
+from autograder.transplant import (
+    Chapter,
+    Submission,
+    UnreadableError,
+    chapters,
+    read_bytes,
+    read_notebook,
+    transplant,
+)
+from autograder.verdict import Verdict, blank
+from autograder.worker import (
+    CAN_FORK,
+    Outcome,
+    Worker,
+    WorkerError,
+    frame_observations,
+    frame_trouble,
+)
+
+SECONDS = 10.0  # for a file, or for an exercise of a notebook, unless the exercise says more
+MAX_SOURCE_BYTES = 4 * 2**20
+_UNDEFINED = re.compile(r"name '(\w+)' is not defined")
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+Registry = Mapping[str, Exercise]
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """The verdict on one file."""
+
+    file: str
+    verdict: Verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """As `course judge --json` prints it."""
+        return {"file": self.file, **_with_advice(self.verdict)}
+
+
+@dataclass(frozen=True)
+class NotebookResult:
+    """The verdicts on a notebook's exercises, in the chapter's order.
+
+    `problem` says why nothing could be judged, `notes` what was remarkable, `points` is what the
+    whole chapter is worth.
+    """
+
+    file: str
+    chapter: str | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    notes: tuple[str, ...] = ()
+    problem: str | None = None
+
+    @property
+    def earned(self) -> float:
+        """The points of all exercises together."""
+        return float(round(sum(verdict.earned for verdict in self.verdicts), 6))
+
+    @property
+    def points(self) -> float:
+        """What the chapter is worth."""
+        return float(sum(verdict.points for verdict in self.verdicts))
+
+    @property
+    def full_marks(self) -> bool:
+        """Whether every exercise passed."""
+        return bool(self.verdicts) and all(v.verdict == "pass" for v in self.verdicts)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `course check --json` prints it."""
+        return {
+            "file": self.file,
+            "chapter": self.chapter,
+            "earned": self.earned,
+            "points": self.points,
+            "problem": self.problem,
+            "exercises": [
+                {**_with_advice(v), "points": float(v.points), "earned": v.earned}
+                for v in self.verdicts
+            ],
+            "notes": list(self.notes),
+        }
+
+
+def _with_advice(verdict: Verdict) -> dict[str, Any]:
+    data = verdict.to_json()
+    if verdict.advice:
+        data["message"] = f"{_ended(verdict.message)} {verdict.advice}"
+    return data
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def judge_files(
+    name: str,
+    paths: Iterable[str | Path],
+    seed: int | None = None,
+    timeout: float | None = None,
+    *,
+    jobs: int | None = None,
+    registry: Registry | None = None,
+    fork: bool = CAN_FORK,
+) -> Iterator[FileResult]:
+    """Judge plain Python files that define the name of the exercise `name`, in their order.
+
+    Every file gets the same cases, drawn from `seed`, else from chance. A file may take `timeout`
+    seconds, else 10 or what the exercise says if that is more. `jobs` files run at once (default:
+    as many as there are processors, at most four). Raises KeyError for an unknown exercise, at
+    once; whatever is wrong with a file is its own verdict.
+    """
+    exercise = _timed(_lookup(registry, name), timeout)
+    cases = exercise.draw(secrets.randbits(32) if seed is None else seed)
+    return _judge_files(exercise, cases, [str(path) for path in paths], jobs, fork)
+
+
+def _lookup(registry: Registry | None, name: str) -> Exercise:
+    if registry is None:
+        return exercises.get(name)
+    if name not in registry:
+        raise KeyError(f"no exercise is called {name!r}")
+    return registry[name]
+
+
+def _timed(exercise: Exercise, timeout: float | None) -> Exercise:
+    limit = timeout if timeout is not None else max(SECONDS, exercise.time_limit)
+    return replace(exercise, time_limit=limit)
+
+
+def _judge_files(
+    exercise: Exercise, cases: Sequence[Case], files: Sequence[str], jobs: int | None, fork: bool
+) -> Iterator[FileResult]:
+    probing = _probe_step(exercise, cases)
+
+    def run(worker: Worker, file: str) -> Report | UnreadableError:
+        try:
+            source = read_source(Path(file))
+        except UnreadableError as error:
+            return error
+        cell = _cell_step(Path(file).name, source, exercise.time_limit)
+        return run_steps(worker, [cell, probing], exercise.time_limit, notebook=False)
+
+    for file, found in zip(files, _at_once(run, files, jobs, fork), strict=True):
+        if isinstance(found, UnreadableError):
+            verdict = _blank(exercise, "error", str(found))
+        else:
+            verdict = _verdict(exercise, cases, found, Path(file).name, "the file")
+        yield FileResult(file, verdict)
+
+
+def read_source(path: Path) -> str:
+    """The text of a Python file, decoded as Python does; UnreadableError with the reason."""
+    data = read_bytes(path, MAX_SOURCE_BYTES)
+    if not data.strip():
+        raise UnreadableError("the file is empty")
+    if data.lstrip()[:1] == b"{" and path.suffix == ".ipynb":
+        raise UnreadableError("this is a notebook, no Python file: use `course check`")
+    try:
+        return importlib.util.decode_source(data)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        byte = data[error.start]
+        raise UnreadableError(
+            f"the file is no UTF-8 text (byte {byte:#04x} in line {line}): save it as UTF-8"
+        ) from None
+    except (SyntaxError, LookupError) as error:  # an unknown coding in its first lines
+        raise UnreadableError(f"the file cannot be decoded: {error}") from None
+
+
+# ── notebooks ───────────────────────────────────────────────────────────────────────────────────
+
+
+def check_notebooks(
+    paths: Iterable[str | Path],
+    seed: int | None = None,
+    timeout: float | None = None,
+    *,
+    jobs: int | None = None,
+    root: Path | None = None,
+    registry: Registry | None = None,
+    fork: bool = CAN_FORK,
+) -> Iterator[NotebookResult]:
+    """Judge learners' notebooks with unseen cases, in their order.
+
+    Each is rebuilt from the course's own notebook (see `transplant`), found by its grade ids. The
+    cell of an exercise and its cases may each take `timeout` seconds, else 10 or what the exercise
+    says if that is more. Raises CourseError where the course in `root` is not built.
+    """
+    known = chapters(root if root is not None else course_root())
+    drawn = secrets.randbits(32) if seed is None else seed
+    files = [str(path) for path in paths]
+
+    def run(worker: Worker, file: str) -> Checked | UnreadableError:
+        try:
+            submission = transplant(read_notebook(Path(file)), known)
+        except UnreadableError as error:
+            return error
+        tasks = _tasks(submission.chapter, drawn, timeout, registry)
+        steps = list(_notebook_steps(submission, tasks))
+        return Checked(submission, tasks, run_steps(worker, steps, float("inf"), notebook=True))
+
+    def results() -> Iterator[NotebookResult]:
+        for file, found in zip(files, _at_once(run, files, jobs, fork), strict=True):
+            if isinstance(found, UnreadableError):
+                yield NotebookResult(file, problem=str(found))
+            else:
+                yield _notebook_result(file, found)
+
+    return results()
+
+
+@dataclass(frozen=True)
+class Task:
+    """An exercise of a chapter with the cases that a notebook is judged on."""
+
+    exercise: Exercise
+    cases: Sequence[Case]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A notebook after its cells ran: what is needed to judge it."""
+
+    submission: Submission
+    tasks: Mapping[str, Task]
+    report: Report
+
+
+def _tasks(
+    chapter: Chapter, seed: int, timeout: float | None, registry: Registry | None
+) -> dict[str, Task]:
+    tasks = {}
+    for cell in chapter.cells:
+        if cell.role == "test":
+            exercise = _timed(_lookup(registry, cell.exercise), timeout)
+            tasks[exercise.name] = Task(exercise, exercise.draw(seed))
+    return tasks
+
+
+def _notebook_steps(
+    submission: Submission, tasks: Mapping[str, Task]
+) -> Iterator[Mapping[str, Any]]:
+    """The set-up cells, the learner's solution cells, and a probe where each test cell stands."""
+    for cell in submission.chapter.cells:
+        if cell.role == "setup":
+            yield _cell_step(cell.id, cell.released, 60.0)
+        elif cell.role == "solution" and cell.id in submission.sources:
+            limit = tasks[cell.id].exercise.time_limit if cell.id in tasks else SECONDS
+            yield _cell_step(cell.id, submission.sources[cell.id], limit)
+        elif cell.role == "test" and cell.exercise in submission.sources:
+            task = tasks[cell.exercise]
+            yield _probe_step(task.exercise, task.cases)
+
+
+def _notebook_result(file: str, checked: Checked) -> NotebookResult:
+    submission, report = checked.submission, checked.report
+    verdicts = []
+    for name, task in checked.tasks.items():
+        if name not in submission.sources:
+            text = f"your notebook has no cell {name!r}: copy it from the released notebook"
+            verdicts.append(_blank(task.exercise, "not_attempted", text))
+            continue
+        broken = _broken_setup(submission.chapter, report)
+        if broken:
+            verdicts.append(_blank(task.exercise, "grader_error", broken))
+            continue
+        verdict = _verdict(task.exercise, task.cases, report, name, "the cell")
+        verdicts.append(_explain_undefined(verdict, submission, report, name))
+    return NotebookResult(file, submission.chapter.name, tuple(verdicts), submission.notes)
+
+
+def _broken_setup(chapter: Chapter, report: Report) -> str:
+    """Why a set-up cell failed before any cell of the learner ran, or the empty text."""
+    for cell in chapter.cells:
+        if cell.role == "solution":
+            return ""
+        if cell.role == "setup" and cell.id in report.cells:
+            end = report.cells[cell.id]
+            if end.trouble is not None or end.status != "ok":
+                said = _said(end.trouble) if end.trouble else end.status
+                return f"the course's set-up cell {cell.id!r} failed: {said}"
+    return ""
+
+
+def _explain_undefined(
+    verdict: Verdict, submission: Submission, report: Report, name: str
+) -> Verdict:
+    """Say so where a missing name is defined in a cell that is not taken over."""
+    observed = report.probes.get(name, {}).get("observations") or []
+    troubles = [o.trouble for o in observed]
+    if name in report.cells:
+        troubles.append(report.cells[name].trouble)
+    for trouble in troubles:
+        match = _UNDEFINED.search(trouble.text) if trouble is not None else None
+        if match and submission.defines(match[1]):
+            text = (
+                f"{match[1]} is defined in a cell that does not count: only solution cells are "
+                f"taken over, so define it in the cell {name!r}."
+            )
+            if verdict.failure is None:
+                return replace(verdict, message=f"{_ended(verdict.message)} {text}")
+            return replace(verdict, advice=f"{verdict.advice} {text}".strip())
+    return verdict
+
+
+# ── running the steps ───────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class CellEnd:
+    """How a cell ended."""
+
+    status: str
+    trouble: Trouble | None
+
+
+@dataclass
+class Report:
+    """What is known after all steps ran, in one job or in several.
+
+    `cells` says how each cell ended; `probes` holds the frame of each exercise, its observations
+    decoded; `ended` names the steps (``cell …``, ``probe …``) at which a job ended before its time,
+    and how.
+    """
+
+    cells: dict[str, CellEnd] = field(default_factory=dict)
+    probes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended: dict[str, Outcome] = field(default_factory=dict)
+
+
+def _cell_step(name: str, source: str, seconds: float) -> dict[str, Any]:
+    return {"cell": name, "source": source, "seconds": seconds}
+
+
+def _probe_step(exercise: Exercise, cases: Sequence[Case]) -> dict[str, Any]:
+    return {
+        "exercise": exercise.name,
+        "probe": probe.request(exercise, cases).to_plain(),
+        "seconds": exercise.time_limit,
+    }
+
+
+def _key(step: Mapping[str, Any]) -> str:
+    return f"cell {step['cell']}" if "source" in step else f"probe {step['exercise']}"
+
+
+def run_steps(
+    worker: Worker, steps: Sequence[Mapping[str, Any]], seconds: float, *, notebook: bool
+) -> Report:
+    """Run steps, and where one ends the process, run the others again without it.
+
+    So an endless loop in one cell costs the marks of its exercise and of no other.
+    """
+    report = Report()
+    remaining = list(steps)
+    while any("probe" in step for step in remaining):
+        outcome = worker.run(remaining, seconds=seconds, notebook=notebook)
+        for step, frame in zip(remaining, outcome.frames, strict=False):
+            _absorb(report, step, frame)
+        if outcome.ending == "unready":
+            raise WorkerError(f"the child process did not get ready: {outcome.detail}")
+        if outcome.ending == "done":
+            break
+        place = min(len(outcome.frames), len(remaining) - 1)
+        guilty = remaining[place]
+        report.ended[_key(guilty)] = outcome
+        remaining = [
+            step
+            for step in remaining
+            if step is not guilty
+            and not ("probe" in step and step["exercise"] in report.probes)
+            and not ("probe" in step and step["exercise"] == guilty.get("cell"))
+        ]
+        if not notebook:
+            break  # a file has one exercise: there are no other marks to save
+    return report
+
+
+def _absorb(report: Report, step: Mapping[str, Any], frame: Mapping[str, Any]) -> None:
+    if "source" in step:
+        report.cells[step["cell"]] = CellEnd(frame["status"], frame_trouble(frame))
+    elif "observations" in frame:
+        observations = frame_observations(frame, step["probe"])
+        report.probes[step["exercise"]] = {"observations": observations}
+    else:
+        report.probes[step["exercise"]] = dict(frame)
+
+
+def _at_once(
+    run: Callable[[Worker, _T], _R], tasks: Sequence[_T], jobs: int | None, fork: bool
+) -> Iterator[_R]:
+    """The results of `run` in the order of `tasks`, a few of them running at once."""
+    jobs = min(jobs or min(os.cpu_count() or 1, 4), max(1, len(tasks)))
+    workers: SimpleQueue[Worker] = SimpleQueue()
+    all_workers = [Worker(fork) for _ in range(jobs)]
+
+    def run_one(task: _T) -> _R:
+        worker = workers.get()
+        try:
+            return run(worker, task)
+        finally:
+            workers.put(worker)
+
+    pool = ThreadPoolExecutor(jobs)
+    waiting: deque[Future[_R]] = deque()
+    try:
+        for worker in all_workers:
+            workers.put(worker)
+        for task in tasks:
+            waiting.append(pool.submit(run_one, task))
+            if len(waiting) > 2 * jobs:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        # In this order: closing the workers ends the jobs that a thread may wait for.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in all_workers:
+            worker.close()
+        pool.shutdown(wait=True)
+
+
+# ── verdicts ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _blank(exercise: Exercise, verdict: str, message: str) -> Verdict:
+    return blank(exercise.name, exercise.points, verdict, message, exercise.aspects)
+
+
+def _verdict(
+    exercise: Exercise, cases: Sequence[Case], report: Report, cell: str, where: str
+) -> Verdict:
+    """The verdict on an exercise whose answer is in `cell`; `where` is "the file" or "the cell"."""
+    probed = report.probes.get(exercise.name)
+    end = report.cells.get(cell)
+    if probed is None:
+        during = f"while {where} ran" if f"cell {cell}" in report.ended else "while it was called"
+        ended = report.ended.get(f"cell {cell}") or report.ended.get(f"probe {exercise.name}")
+        return _cut_short(exercise, ended, during)
+    if "too_large" in probed:
+        text = f"the answers hold {probed['too_large'] / 2**20:,.0f} MB together: far too much"
+        return _blank(exercise, "output", text)
+    if "missing" in probed:
+        return _undefined(exercise, end, probed["missing"], where)
+    verdict = _judge(exercise, cases, probed["observations"])
+    if end is None or end.status == "ok" or verdict.verdict == "not_attempted":
+        return verdict
+    return replace(verdict, message=f"{_ended(verdict.message)} ({_aside(end, where, exercise)})")
+
+
+def _judge(
+    exercise: Exercise, cases: Sequence[Case], observations: Sequence[Observation]
+) -> Verdict:
+    try:
+        return judge(exercise, cases, observations)
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        return _blank(exercise, "grader_error", text)
+
+
+def _undefined(
+    exercise: Exercise, end: CellEnd | None, defined: Sequence[str], where: str
+) -> Verdict:
+    """The verdict where the name asked for does not exist."""
+    name = exercise.variable
+    if end is not None and end.status == "not_attempted":
+        return _blank(exercise, "not_attempted", UNWRITTEN)
+    if end is not None and end.status == "time":
+        text = f"{where} itself ran longer than {exercise.time_limit:g} s: does a loop never end?"
+        return _blank(exercise, "time", text)
+    if end is not None and end.status == "memory":
+        return _blank(exercise, "memory", f"{where} itself ran out of memory")
+    if end is not None and end.trouble is not None:
+        text = f"{where} does not get as far as {name}: {_said(end.trouble)}"
+        return _blank(exercise, "error", text)
+    text = f"{where} does not define {name}"
+    near = difflib.get_close_matches(name, defined, n=1, cutoff=0.6)
+    same = [other for other in defined if other.lower() == name.lower()]
+    if same or near:
+        text += f"; did you mean {(same or near)[0]}?"
+    elif defined:
+        text += f"; it defines {', '.join(defined[:5])}{' …' if len(defined) > 5 else ''}"
+    return _blank(exercise, "error", text)
+
+
+def _said(trouble: Trouble) -> str:
+    """An exception in one line, with the last of the learner's own lines."""
+    text = f"{trouble.type}: {trouble.text}" if trouble.text else trouble.type
+    if trouble.type == "SystemExit":
+        text = "your code calls exit()"
+    if trouble.type == "EOFError":
+        text = "your code waits for input(), and nobody is there to type"
+    if trouble.lines:
+        number, source = trouble.lines[-1]
+        text = f"line {number}: {text}" + (f" (`{source}`)" if source else "")
+    return text
+
+
+def _aside(end: CellEnd, where: str, exercise: Exercise) -> str:
+    if end.status == "time":
+        return f"{where} itself ran longer than {exercise.time_limit:g} s and was stopped"
+    if end.status == "memory" or end.trouble is None:
+        return f"{where} itself ran out of memory"
+    return f"{where} itself stops: {_said(end.trouble)}"
+
+
+def _cut_short(exercise: Exercise, outcome: Outcome | None, during: str) -> Verdict:
+    """The verdict where the process ended before the exercise was observed."""
+    if outcome is None:
+        return _blank(exercise, "grader_error", "the child process said nothing about it")
+    if outcome.ending == "time":
+        limit = f"{exercise.time_limit:g} s"
+        text = f"ran longer than {limit} {during} and had to be killed: does a loop never end?"
+        return _blank(exercise, "time", text)
+    if outcome.ending == "flood":
+        text = f"your code sent back far too much data {during}"
+        return _blank(exercise, "output", text)
+    if outcome.ending == "broken" and outcome.detail.startswith("MemoryError"):
+        return _blank(exercise, "memory", f"ran out of memory {during}")
+    if outcome.ending == "broken":
+        text = f"your code broke what runs it {during}: {outcome.detail}"
+        return _blank(exercise, "crash", text)
+    if outcome.ending == "rubbish":
+        text = f"your code meddled with how answers are sent back {during}"
+        return _blank(exercise, "crash", text)
+    return _blank(exercise, "crash", f"your code {_death(outcome.status)} {during}")
+
+
+_SIGNALS = {
+    "SIGSEGV": "segmentation fault: is a recursion endless?",
+    "SIGABRT": "aborted",
+    "SIGKILL": "killed: did it need too much memory?",
+    "SIGFPE": "arithmetic error",
+    "SIGBUS": "bus error",
+}
+
+
+def _death(status: int | None) -> str:
+    if status is None:
+        return "ended its process"
+    if status >= 0:
+        return f"ended its process with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    meaning = f" ({_SIGNALS[name]})" if name in _SIGNALS else ""
+    return f"crashed its process with {name}{meaning}"

@@ -1,0 +1,477 @@
+"""Start child processes, give them jobs, take back plain data, and end them.
+
+A `Worker` runs one job at a time. Whatever a learner's code does to its process, `Worker.run`
+comes back with what was observed until then and with how it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from autograder import plain
+from autograder.probe import PRINTED, STATUSES, Observation, Trouble
+
+GRACE = 0.5  # seconds beyond its own limits that a child gets before it is killed
+START_LIMIT = 60.0  # seconds for a child to be ready: imports on a slow disk
+REPLY_LIMIT = 10.0  # seconds for a template to answer
+MEMORY = 4 * 2**30  # bytes of data that a job may hold
+MAX_FRAME = 160 * 2**20
+MAX_TEXT = 32 * 2**20  # of a frame's JSON: it grows when it is read
+# What takes long to import, and the sign in a source that it will be imported.
+_SLOW_IMPORTS = {
+    "matplotlib.pyplot": re.compile(r"\bmatplotlib|\bcourse_lib\.plots|\bimport plots", re.M),
+    "torch": re.compile(r"^\s*(?:import|from)\s+torch\b", re.M),
+    "scipy.signal": re.compile(r"^\s*(?:import|from)\s+scipy\b", re.M),
+}
+_CHANGED = re.compile(r"argument \d{1,4}|\w{1,100}")
+CAN_FORK = hasattr(os, "fork") and hasattr(socket, "send_fds")
+
+
+class WorkerError(RuntimeError):
+    """A child process could not be started or did not do its own part."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came back from a job: its frames, and how it ended.
+
+    `ending` is "done"; "died" (`status` is the exit status, or the negative number of the signal,
+    or None where nobody knows); "time"; "flood" (too much data); "rubbish" (data that no honest
+    child sends); "broken" (`detail` says which exception ended the child); "unready" (it ended
+    before any learner's code ran).
+    """
+
+    frames: tuple[dict[str, Any], ...]
+    ending: str
+    status: int | None = None
+    detail: str = ""
+
+
+class Worker:
+    """Runs jobs in child processes, one after the other; a context manager.
+
+    With `fork`, the default where the platform has it, a template process is forked for each job;
+    without, each job starts an interpreter.
+    """
+
+    def __init__(self, fork: bool = CAN_FORK) -> None:
+        self._fork = fork
+        # Resolved: a child compares paths in it with what its working directory is called.
+        self._place = Path(tempfile.mkdtemp(prefix="course-")).resolve()
+        self._template: _Template | None = None
+        self._closed = False
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the template, whatever job it runs, and remove every job's directory."""
+        self._closed = True
+        if self._template is not None:
+            self._template.close()
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def run(
+        self,
+        steps: Sequence[Mapping[str, Any]],
+        *,
+        seconds: float = float("inf"),
+        notebook: bool = False,
+        memory: int = MEMORY,
+    ) -> Outcome:
+        """Run the steps of a job (see `child`), each within its ``seconds``, all in `seconds`."""
+        directory = tempfile.mkdtemp(dir=self._place)
+        job = {
+            "notebook": notebook,
+            "seconds": seconds,
+            "memory": memory,
+            "directory": directory,
+            "steps": [dict(step) for step in steps],
+        }
+        try:
+            process = self._start(plain.pack(job), _slow_imports(steps, notebook))
+            return _listen(process, steps, seconds)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _start(self, job: bytes, imports: Sequence[str]) -> _Process:
+        if not self._fork:
+            return _Fresh(job, self._place)
+        for attempt in (1, 2):
+            if self._closed:
+                raise WorkerError("the worker is closed")
+            if self._template is None or self._template.dead:
+                self._template = _Template(self._place)
+            try:
+                self._template.import_ahead(imports)
+                return self._template.start(job)
+            except OSError as error:
+                # An earlier job may have killed it: a new one gets the job, once.
+                self._template.close()
+                if attempt == 2 or not self._template.has_worked:
+                    reason = self._template.last_words() or error
+                    raise WorkerError(f"the child process did not start: {reason}") from None
+        raise AssertionError("unreachable")
+
+
+def _slow_imports(steps: Sequence[Mapping[str, Any]], notebook: bool) -> list[str]:
+    sources = [step["source"] for step in steps if "source" in step]
+    found = [name for name, sign in _SLOW_IMPORTS.items() if any(map(sign.search, sources))]
+    return ["IPython", *found] if notebook else found
+
+
+def environment(place: Path) -> dict[str, str]:
+    """The environment of a child: ours, without the course's secrets; one thread, no window."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COURSE_")}
+    ours = str(Path(__file__).resolve().parents[1])
+    path = [ours, *filter(None, [kept.get("PYTHONPATH")])]
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONHASHSEED": "0",  # the same seed gives the same verdict, sets included
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MPLBACKEND": "Agg",
+        "IPYTHONDIR": str(place / "ipython"),
+        # Threads of a numerical library do not live on in a fork.
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+
+
+def _command(*arguments: str) -> list[str]:
+    # -P: what lies in the working directory is nothing to import.
+    return [sys.executable, "-P", "-m", "autograder.child", *arguments]
+
+
+# ── two ways to have a process for a job ────────────────────────────────────────────────────────
+
+
+class _Process:
+    """The process of one job: its frames arrive on `frames`; `stop` ends it."""
+
+    frames: BinaryIO
+
+    def stop(self, grace: float) -> int | None:
+        """End it and what it started; its exit status, minus a signal's number, or None."""
+        raise NotImplementedError
+
+
+class _Template:
+    """A warm interpreter that forks once for each job."""
+
+    def __init__(self, place: Path) -> None:
+        self._control, theirs = socket.socketpair()
+        self._control.settimeout(START_LIMIT)
+        self._log = place / "template.log"
+        self._imported: set[str] = set()
+        self.dead = False
+        self.has_worked = False
+        with theirs, open(self._log, "wb") as log:
+            self._process = subprocess.Popen(
+                _command("--serve", str(theirs.fileno())),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(theirs.fileno(),),
+                cwd=place,
+                env=environment(place),
+                start_new_session=True,  # an interrupt from the keyboard is not for it
+            )
+
+    def import_ahead(self, names: Sequence[str]) -> None:
+        """Import modules once, so that each fork has them."""
+        new = [name for name in names if name not in self._imported]
+        if new:
+            self._control.settimeout(START_LIMIT)
+            self._send(b"P", ",".join(new).encode())
+            self._reply()
+            self._imported.update(new)
+
+    def start(self, job: bytes) -> _Forked:
+        """Fork for a job."""
+        reading, writing = os.pipe()
+        frames = os.fdopen(reading, "rb")
+        try:
+            head = struct.pack(">cQ", b"J", len(job))
+            socket.send_fds(self._control, [head], [writing])
+            self._control.sendall(job)
+            pid = self._reply()
+        except OSError:
+            frames.close()
+            raise
+        finally:
+            os.close(writing)
+        self.has_worked = True
+        self._control.settimeout(REPLY_LIMIT)
+        return _Forked(self, pid, frames)
+
+    def stop(self, pid: int, grace: float) -> int | None:
+        """End the fork; None where the template itself is gone."""
+        try:
+            self._send(b"S", struct.pack(">d", grace))
+            return self._reply()
+        except OSError:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+            self.close()
+            return None
+
+    def close(self) -> None:
+        """End it. It ends its fork by itself when the control socket closes, if it still can."""
+        self.dead = True
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for an answer
+        self._control.close()
+        try:
+            self._process.wait(timeout=2.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def last_words(self) -> str:
+        """The last line that it wrote, if any: why it could not work."""
+        with contextlib.suppress(OSError):
+            lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+            return next((line for line in reversed(lines) if line.strip()), "")
+        return ""
+
+    def _send(self, kind: bytes, content: bytes) -> None:
+        self._control.sendall(struct.pack(">cQ", kind, len(content)) + content)
+
+    def _reply(self) -> int:
+        data = b""
+        while len(data) < 8:
+            part = self._control.recv(8 - len(data))
+            if not part:
+                raise ConnectionError("the template process has ended")
+            data += part
+        return int(struct.unpack(">q", data)[0])
+
+
+class _Forked(_Process):
+    def __init__(self, template: _Template, pid: int, frames: BinaryIO) -> None:
+        self._template, self._pid, self.frames = template, pid, frames
+
+    def stop(self, grace: float) -> int | None:
+        return self._template.stop(self._pid, grace)
+
+
+class _Fresh(_Process):
+    """An interpreter of its own for one job."""
+
+    def __init__(self, job: bytes, place: Path) -> None:
+        self._process = subprocess.Popen(
+            _command("--once"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=place,
+            env=environment(place),
+            start_new_session=os.name == "posix",
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self.frames = self._process.stdout  # type: ignore[assignment]
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
+            stdin.write(struct.pack(">Q", len(job)) + job)
+
+    def stop(self, grace: float) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if grace:
+                self._process.wait(timeout=grace)
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        return self._process.wait()
+
+
+# ── listening ───────────────────────────────────────────────────────────────────────────────────
+
+
+class _Reader(threading.Thread):
+    """Reads frames as they come, so that waiting for them can have a limit on every platform."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(daemon=True)
+        self._stream = stream
+        self.frames: queue.SimpleQueue[bytes | str] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Put each frame into the queue, at last "died" or "flood"."""
+        with self._stream:
+            while True:
+                head = self._stream.read(8)
+                if len(head) < 8:
+                    break
+                (length,) = struct.unpack(">Q", head)
+                if length > MAX_FRAME:
+                    self.frames.put("flood")
+                    return
+                frame = self._stream.read(length)
+                if len(frame) < length:
+                    break
+                self.frames.put(frame)
+        self.frames.put("died")
+
+
+def _listen(process: _Process, steps: Sequence[Mapping[str, Any]], seconds: float) -> Outcome:
+    reader = _Reader(process.frames)
+    reader.start()
+    frames: list[dict[str, Any]] = []
+    ending, detail = _collect(reader, steps, seconds, frames)
+    # One that died by itself shall be seen to have: it gets time to do so.
+    status = process.stop(1.0 if ending == "died" else 0.0)
+    reader.join(timeout=1.0)
+    return Outcome(tuple(frames), ending, status if ending == "died" else None, detail)
+
+
+def _collect(
+    reader: _Reader,
+    steps: Sequence[Mapping[str, Any]],
+    seconds: float,
+    frames: list[dict[str, Any]],
+) -> tuple[str, str]:
+    """Take frames until the job ends, one way or another: how, and a detail."""
+    allowance, deadline, ready = START_LIMIT, float("inf"), False
+    while True:
+        try:
+            data = reader.frames.get(timeout=allowance)
+        except queue.Empty:
+            return "time", ""
+        if isinstance(data, str):
+            return (data, "") if ready else ("unready", "the child process ended early")
+        try:
+            frame = decode(data)
+            if "broken" in frame:
+                return "broken" if ready else "unready", str(frame["broken"])[:500]
+            if "done" in frame and len(frames) == len(steps):
+                return "done", ""
+            if ready:
+                check_frame(frame, steps[len(frames)])
+                frames.append(frame)
+            elif "ready" in frame:
+                ready, deadline = True, time.monotonic() + seconds
+        except TooMuchError as error:
+            return "flood", str(error)
+        except (ValueError, IndexError) as error:
+            return "rubbish", str(error)[:500]
+        step_limit = steps[len(frames)]["seconds"] if len(frames) < len(steps) else 1.0
+        # Not below zero: what has arrived by the deadline counts.
+        allowance = max(0.0, min(step_limit, deadline - time.monotonic())) + GRACE
+
+
+# ── what a child sends is a stranger's word ─────────────────────────────────────────────────────
+
+
+class TooMuchError(ValueError):
+    """A frame holds more than anybody needs to say."""
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """A frame's content; ValueError where it is anything but honest plain data."""
+    if len(data) >= 8 and struct.unpack(">Q", data[:8])[0] > MAX_TEXT:
+        raise TooMuchError(f"a frame holds more than {MAX_TEXT:,} bytes of text")
+    try:
+        frame = plain.unpack(data)
+        if not isinstance(frame, dict):
+            raise ValueError("a frame must be a dict")
+        check_honest(frame)
+    except Exception as error:  # whatever odd bytes make a parser raise
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    return frame
+
+
+def check_honest(value: Any) -> None:
+    """ValueError where plain data holds what `plain.simplify` never makes."""
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
+        raise ValueError(f"an array of dtype {value.dtype}")
+    if isinstance(value, plain.Bound | plain.Made):
+        raise ValueError("a function for an answer")
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            check_honest(item)
+
+
+def check_frame(frame: Mapping[str, Any], step: Mapping[str, Any]) -> None:
+    """ValueError where a frame is no answer to its step."""
+    if "source" in step:
+        if frame.get("cell") != step["cell"] or frame.get("status") not in STATUSES:
+            raise ValueError(f"a frame is no answer to the cell {step['cell']}")
+        frame_trouble(frame)
+        return
+    if frame.get("exercise") != step["exercise"]:
+        raise ValueError(f"a frame is no answer to the exercise {step['exercise']}")
+    if "missing" in frame:
+        names = frame["missing"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError("the names that are defined must be text")
+    elif "too_large" in frame:
+        if not isinstance(frame["too_large"], int):
+            raise ValueError("a size must be an int")
+    else:
+        frame_observations(frame, step["probe"])
+
+
+def frame_trouble(frame: Mapping[str, Any]) -> Trouble | None:
+    """The exception that ended a cell, if one did."""
+    status = "ok" if frame.get("trouble") is None else "raised"
+    found = Observation.from_plain({"status": status, "trouble": frame.get("trouble")})
+    return _credible(found, ()).trouble
+
+
+def frame_observations(frame: Mapping[str, Any], ask: Mapping[str, Any]) -> list[Observation]:
+    """The observations of an exercise's calls; `ask` is the request as plain data."""
+    sent = frame.get("observations")
+    if not isinstance(sent, list) or len(sent) != len(ask["calls"]):
+        raise ValueError(f"{len(ask['calls'])} observations are expected")
+    return [_credible(Observation.from_plain(data), ask["forbidden"]) for data in sent]
+
+
+def _credible(observation: Observation, forbidden: Sequence[str]) -> Observation:
+    """The observation as a probe could have made it: texts of its lengths, names that exist."""
+    trouble = observation.trouble
+    if trouble is not None:
+        lines = [(line, text) for line, text in trouble.lines]
+        honest = all(isinstance(line, int) and isinstance(text, str) for line, text in lines)
+        texts = (trouble.type, trouble.text, *trouble.bases)
+        if not honest or not all(isinstance(text, str) for text in texts):
+            raise ValueError("an exception is described by numbers and text")
+        trouble = Trouble(
+            trouble.type[:100],
+            tuple(base[:100] for base in trouble.bases),
+            trouble.text[:500],
+            tuple((line, text[:200]) for line, text in lines[:6]),
+        )
+    if not all(_CHANGED.fullmatch(name) for name in observation.changed):
+        raise ValueError("what was changed is an argument")
+    return replace(
+        observation,
+        trouble=trouble,
+        printed=observation.printed[: 2 * PRINTED],
+        forbidden=tuple(name for name in observation.forbidden if name in forbidden),
+    )
