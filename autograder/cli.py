@@ -221,8 +221,9 @@ def exercises(as_json: bool) -> None:
         )
         aspects = ", ".join(f"{aspect.name} {aspect.weight:g}" for aspect in exercise.aspects)
         click.echo(f"      aspects: {aspects}")
-        if exercise.misconceptions:
-            click.echo(f"      misconceptions: {', '.join(exercise.misconception_ids())}")
+        misconceptions = exercise.misconception_ids()
+        if misconceptions:
+            click.echo(f"      misconceptions: {', '.join(misconceptions)}")
 
 
 def _as_json(exercise: Exercise) -> dict[str, Any]:
