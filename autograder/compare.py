@@ -206,9 +206,8 @@ def name_type(value: Any) -> str:
     if value is None:
         return "None"
     if isinstance(value, Opaque):
-        article = "an" if value.type[:1].lower() in "aeiou" else "a"
         detail = f" ({value.text})" if value.text and "0x" not in value.text else ""
-        return f"{article} object of type {value.type}{detail}"
+        return f"an object of type {value.type}{detail}"
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     if isinstance(value, bool):

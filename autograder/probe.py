@@ -142,8 +142,8 @@ def observe(ask: Request, obj: Any) -> list[Observation]:
     warnings, figures and overlong loops become part of the observation.
     """
     observations: list[Observation] = []
-    deadline = time.monotonic() + ask.time_limit
     with watching_calls(ask.forbidden, obj) as used:
+        deadline = time.monotonic() + ask.time_limit
         for call in ask.calls:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -400,6 +400,9 @@ def _time_limit_by_signal(seconds: float) -> Iterator[None]:
             sys.settrace(tracing)
 
 
+_TAKES = "PUSH_EXC_INFO"
+
+
 def _raise_once_more(frame: types.FrameType) -> None:
     """Raise again at the next instruction of a frame that is about to swallow an exception.
 
@@ -408,7 +411,8 @@ def _raise_once_more(frame: types.FrameType) -> None:
     """
 
     def trace(traced: types.FrameType, event: str, arg: Any) -> Any:
-        if event == "opcode":
+        # Not before the handler has taken the first exception, or Python would lose track of it.
+        if event == "opcode" and dis.opname[traced.f_code.co_code[traced.f_lasti]] != _TAKES:
             raise TimeUp
         return trace
 

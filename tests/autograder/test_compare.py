@@ -117,6 +117,6 @@ def test_show(value: object, text: str) -> None:
 
 
 def test_name_type_has_its_article() -> None:
-    assert name_type(Opaque("Tensor")) == "a object of type Tensor".replace("a o", "an o")
+    assert name_type(Opaque("Tensor")) == "an object of type Tensor"
     assert name_type(None) == "None"
     assert name_type(A) == "an array of shape (2, 3) and dtype float64"

@@ -30,7 +30,7 @@ def ask(*calls: tuple[Any, ...], **changes: Any) -> Request:
         }
         for args in calls
     )
-    return replace(Request("f", "function", "f", filled, time_limit=0.3), **changes)
+    return replace(Request("f", "function", "f", filled, time_limit=1.0), **changes)
 
 
 def one(f: Callable[..., Any], *args: Any, **changes: Any) -> Observation:
@@ -103,6 +103,19 @@ def test_whatever_happens_is_written_down(f: Any, status: str, trouble: str | No
     assert (observation.trouble.type if observation.trouble else None) == trouble
 
 
+def test_no_exception_lingers_after_a_loop_that_swallows() -> None:
+    def swallow_bare(x: int) -> None:
+        while True:
+            try:
+                pass
+            except:  # noqa: E722
+                pass
+
+    for f in (swallow_everything, swallow_bare):
+        assert one(f, 1).status == "time"
+        assert sys.exc_info() == (None, None, None)
+
+
 def test_an_interrupt_by_the_user_gets_out() -> None:
     def interrupted(x: int) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -129,7 +142,7 @@ def test_time_is_for_all_cases_together() -> None:
     start = time.monotonic()
     statuses = [o.status for o in observe(ask((1,), (2,), (3,)), wait)]
     assert statuses == ["time"] * 3
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 2.5
 
 
 def test_output_is_kept_from_the_notebook_and_cut(capfd: pytest.CaptureFixture[str]) -> None:
@@ -244,8 +257,11 @@ def test_torch_operators_are_seen_at_dispatch() -> None:
     def product(x: np.ndarray) -> Any:
         return torch.tensor(x) @ torch.tensor(x)
 
-    assert "torch:aten.convolution" in one(layer, np.ones((2, 2)), forbidden=FORBIDDEN).forbidden
-    assert one(product, np.ones((2, 2)), forbidden=FORBIDDEN).forbidden == ()
+    assert (
+        "torch:aten.convolution"
+        in one(layer, np.ones((2, 2)), forbidden=FORBIDDEN, time_limit=30.0).forbidden
+    )
+    assert one(product, np.ones((2, 2)), forbidden=FORBIDDEN, time_limit=30.0).forbidden == ()
 
 
 def test_a_library_may_use_its_own_functions() -> None:

@@ -1,0 +1,347 @@
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograder.exercise import (
+    Aspect,
+    Case,
+    Exercise,
+    FunctionExercise,
+    PropertyExercise,
+    QuestionExercise,
+    TrainedExercise,
+)
+from autograder.judge import call_text, evaluate, judge, parameter_names
+from autograder.plain import Bound
+from autograder.probe import Observation
+from autograder.proof import prove
+from autograder.verdict import VERDICTS, Verdict
+
+# The mutable list lets one answer do different things to different exercises of the table below.
+
+
+def right(x: Any, width: int, stride: int = 1) -> Any:
+    if width > len(x):
+        raise ValueError
+    return np.lib.stride_tricks.sliding_window_view(x, width).sum(-1)[::stride]
+
+
+def without_stride(x: Any, width: int, stride: int = 1) -> Any:
+    return right(x, width)
+
+
+def never_refuses(x: Any, width: int, stride: int = 1) -> Any:
+    return right(x, width, stride) if width <= len(x) else np.zeros(0)
+
+
+def always_refuses(x: Any, width: int, stride: int = 1) -> Any:
+    raise ValueError
+
+
+def unfinished_stride(x: Any, width: int, stride: int = 1) -> Any:
+    if stride != 1:
+        raise NotImplementedError
+    return right(x, width)
+
+
+def forbidden(x: Any, width: int, stride: int = 1) -> Any:
+    from scipy.ndimage import uniform_filter1d
+
+    uniform_filter1d(x, width)
+    return right(x, width, stride)
+
+
+def loops(x: Any, width: int, stride: int = 1) -> Any:
+    while True:
+        pass
+
+
+def out_of_memory(x: Any, width: int, stride: int = 1) -> Any:
+    raise MemoryError
+
+
+def changes(x: Any, width: int, stride: int = 1) -> Any:
+    result = right(x, width, stride)
+    x[...] = 0
+    return result
+
+
+def not_written(x: Any, width: int, stride: int = 1) -> Any:
+    raise NotImplementedError("your code here")
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "score", "words"),
+    [
+        (right, "pass", 1, "every aspect is right"),
+        (lambda *a, **k: right(*a, **k).astype(np.float32), "pass", 1, ""),
+        (without_stride, "partial", 0.75, "stride: moving_sum("),
+        (never_refuses, "partial", 0.75, "ValueError is expected, you returned"),
+        (always_refuses, "error", 0, "raised ValueError"),
+        (unfinished_stride, "partial", 0.75, "not written yet"),
+        (not_written, "not_attempted", 0, "not attempted yet"),
+        (forbidden, "forbidden", 0, "the values are right, but your code calls scipy.ndimage"),
+        (out_of_memory, "memory", 0, "memory"),
+        (loops, "time", 0, "does a loop never end"),
+        (changes, "partial", 0.0, "changes its input x: work on a copy, x.copy()"),
+        (lambda x, width, stride=1: None, "wrong", 0, "returned None"),
+        (lambda x, width, stride=1: list(x), "wrong", 0, "use np.array"),
+        (lambda x, width, stride=1: x, "wrong", 0, "shape"),
+        (lambda x, width, stride=1: object(), "wrong", 0, "an object of type object"),
+        (lambda x: x, "error", 0, "TypeError"),
+        (lambda x, width, stride=1: exit(), "error", 0, "calls exit()"),
+        ("text", "error", 0, "TypeError"),
+    ],
+)
+def test_verdicts_on_a_function(
+    samples: SimpleNamespace, answer: Any, verdict: str, score: float, words: str
+) -> None:
+    exercise = replace(samples.function, time_limit=1.0)
+    result = evaluate(exercise, answer, 1)
+    if answer is changes:  # refusing leaves the input alone, but waits for "plain"
+        verdict = "wrong"
+    assert (result.verdict, result.score) == (verdict, score)
+    assert words in result.message
+    assert result.verdict in VERDICTS
+
+
+def test_an_aspect_waits_for_what_it_needs(samples: SimpleNamespace) -> None:
+    result = evaluate(samples.function, always_refuses, 1)
+    refuses = result.aspects[2]
+    assert (refuses.passed, refuses.failed, refuses.waits_for) == (False, 0, "plain")
+
+
+def test_the_smallest_failing_case_of_the_first_failing_aspect_is_shown(
+    samples: SimpleNamespace,
+) -> None:
+    failure = evaluate(samples.function, without_stride, 3).failure
+    assert failure is not None
+    assert failure.aspect == "stride"
+    assert failure.call.count(",") <= 4  # three numbers and two arguments
+    assert "stride=2" in failure.call
+
+
+def test_what_was_printed_and_the_learners_lines_are_kept(samples: SimpleNamespace) -> None:
+    def noisy(x: Any, width: int, stride: int = 1) -> Any:
+        print("width", width)
+        return 1 / 0
+
+    failure = evaluate(samples.function, noisy, 1).failure
+    assert failure is not None
+    assert failure.printed == "width 2\n"
+    assert [source for _, source in failure.lines] == ["return 1 / 0"]
+
+
+def test_every_kind_has_its_proof(sample: Exercise) -> None:
+    proof = prove(sample, range(5))
+    assert proof.holds, proof
+    assert proof.named == proof.judged > 0
+
+
+def test_a_proof_tells_what_slips_through(samples: SimpleNamespace) -> None:
+    blind = replace(
+        samples.function, cases=None, aspects=(Aspect("plain", 1),), alternatives={"wrong": changes}
+    )
+    proof = prove(blind, [0])
+    assert not proof.holds
+    assert any("no_stride is not caught" in defect for defect in proof.defects)
+    assert any("wrong is honest, but" in defect for defect in proof.defects)
+
+
+def test_two_mistakes_that_coincide_name_nobody(samples: SimpleNamespace) -> None:
+    twice = replace(
+        samples.function,
+        misconceptions=(
+            *samples.function.misconceptions,
+            replace(samples.function.misconceptions[1], id="twin"),
+        ),
+    )
+    assert evaluate(twice, without_stride, 1).misconception is None
+    assert evaluate(samples.function, without_stride, 1).misconception == "no_stride"
+    assert evaluate(samples.function, without_stride, 1).advice == "The window jumps."
+
+
+def test_the_same_seed_gives_the_same_verdict(sample: Exercise) -> None:
+    if isinstance(sample, QuestionExercise):
+        answer: Any = sample.answers(3)
+    else:
+        answer = sample.misconceptions[0].implementation
+    first, again = (evaluate(sample, answer, 7).to_json() for _ in range(2))
+    assert first == again
+
+
+def test_judging_is_of_plain_data_alone(samples: SimpleNamespace) -> None:
+    cases = samples.function.draw(0)
+    nothing = [Observation("ok")] * len(cases)
+    assert judge(samples.function, cases, nothing).verdict == "wrong"
+    with pytest.raises(ValueError, match="as many as cases"):
+        judge(samples.function, cases, nothing[1:])
+
+
+# ── modules ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_names_and_order_of_parameters_are_free(samples: SimpleNamespace) -> None:
+    import torch
+
+    class Mine(torch.nn.Module):
+        def __init__(self, hidden: int) -> None:
+            super().__init__()
+            self.last = torch.nn.Linear(hidden, 2)
+            self.first = torch.nn.Linear(3, hidden)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(torch.relu(self.first(x)))
+
+    assert evaluate(samples.module, Mine, 1).verdict == "pass"
+    assert evaluate(samples.module, lambda hidden: Mine(hidden + 1), 1).score == 0
+    assert evaluate(samples.module, lambda hidden: 3, 1).verdict == "wrong"
+
+    class Broken(Mine):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(x)
+
+    result = evaluate(samples.module, Broken, 1)
+    assert result.score == 0.5
+    assert "RuntimeError" in result.message
+    assert "on an input of shape (4, 3)" in result.message
+
+
+# ── trained models ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("outputs", "score", "words"),
+    [
+        (lambda q: np.zeros(len(q)), 0, "accuracy is 0."),
+        (lambda q: np.zeros(3), 0, "predictions for 100 inputs"),
+        (lambda q: "many", 0, "predictions are expected as an array"),
+        (lambda q: np.full(len(q), np.nan), 0, "NaN"),
+        (lambda q: 1 / 0, 0, "ZeroDivisionError"),
+        (lambda q: None, 0, "returned None"),
+        (lambda q: q[:, 0] > 3.5, 1 / 3, "at least 0.95 is asked"),
+        (lambda q: q.sum(1) > 4, 1, "every aspect"),
+    ],
+)
+def test_trained_models(
+    samples: SimpleNamespace, outputs: Callable[..., Any], score: float, words: str
+) -> None:
+    result = evaluate(samples.trained, lambda x, y: outputs, 2)
+    assert result.score == pytest.approx(score)
+    assert words in result.message
+
+
+def test_the_truth_never_reaches_the_learner(samples: SimpleNamespace) -> None:
+    seen: list[Any] = []
+
+    def spy(x: Any, y: Any) -> Callable[..., Any]:
+        def predict(q: Any) -> Any:
+            seen.append((x, y, q))
+            return np.zeros(len(q))
+
+        return predict
+
+    evaluate(samples.trained, spy, 1)
+    cases = samples.trained.draw(1)
+    assert len(seen) == len(cases)
+    for (x, y, q), case in zip(seen, cases, strict=True):
+        assert len(x) == len(y) == 40
+        assert np.array_equal(q, case.inputs[0])
+
+
+def test_thresholds_name_every_aspect(samples: SimpleNamespace) -> None:
+    with pytest.raises(ValueError, match="thresholds must name every aspect"):
+        replace(samples.trained, thresholds={"good": 1})
+    assert isinstance(samples.trained, TrainedExercise)
+
+
+# ── properties ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("answer", "score", "misconception"),
+    [
+        (lambda n: np.arange(n) / np.arange(n).sum(), 0.5, None),
+        (lambda n: np.ones(n), 0.5, "counts"),
+        (lambda n: np.full(n, 2 / n) - 1 / n, 1, None),
+        (lambda n: None, 0, None),
+        (lambda n: [1], 0, None),
+        (lambda n: 1 / 0, 0, None),
+    ],
+)
+def test_properties(
+    samples: SimpleNamespace, answer: Any, score: float, misconception: str | None
+) -> None:
+    result = evaluate(samples.property, answer, 1)
+    assert (result.score, result.misconception) == (score, misconception)
+    assert isinstance(samples.property, PropertyExercise)
+
+
+# ── questions ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_questions(samples: SimpleNamespace) -> None:
+    quiz = samples.question
+    good = quiz.answers(5)
+    asked = quiz.asked(5)
+    wrong_letter = asked["four"].wrong["odd"][0]
+
+    def said(**changes: Any) -> Verdict:
+        return evaluate(quiz, {**good, **changes}, 99)
+
+    assert said().verdict == "pass"
+    assert said(product=float(good["product"])).verdict == "pass"
+    assert said(four=good["four"].upper() + " ").verdict == "pass"
+    assert (said(four=wrong_letter).score, said(four=wrong_letter).misconception) == (
+        pytest.approx(2 / 3),
+        "four:odd",
+    )
+    assert said(product=None).message == "product: not answered yet"
+    assert said(product="12").message.startswith("product: a number is expected")
+    assert said(product=None, four=None).verdict == "not_attempted"
+    assert "must be an int from 0" in said(seed="x").message
+    assert evaluate(quiz, [1], 0).verdict == "wrong"
+    # No message gives the answer away.
+    assert str(good["product"]) not in said(product=-1).message
+
+
+def test_seeds_draw_other_numbers(samples: SimpleNamespace) -> None:
+    answers = {str(samples.question.answers(seed)) for seed in range(30)}
+    assert len(answers) > 20
+
+
+# ── words ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("case", "text"),
+    [
+        (Case("plain", (5,)), "f(5)"),
+        (Case("plain", (5, 3), {"c": (1, 2)}), "f(5, b=3, c=(1, 2))"),
+        (Case("plain", (np.int64(5),)), "f(np.int64(5))"),
+        (Case("plain", (np.eye(2),)), "f([[1., 0.],\n [0., 1.]])"),
+        (Case("plain", (np.zeros((9, 9)),)), "f(<array 9×9>)"),
+        (Case("plain", (Bound("math:pow", kwargs={"y": 2}),)), "f(<pow(y=2)>)"),
+    ],
+)
+def test_calls_read_as_a_learner_would_type_them(case: Case, text: str) -> None:
+    exercise = FunctionExercise(
+        name="f",
+        chapter="99",
+        signature="f(a, b, c=1) -> int",
+        aspects=(Aspect("plain", 1),),
+        reference=len,
+    )
+    assert call_text(exercise, case) == text
+    assert parameter_names(exercise) == ["a", "b", "c"]
+
+
+def test_cases_must_decide_every_aspect(samples: SimpleNamespace) -> None:
+    with pytest.raises(ValueError, match=r"decide \['plain'\]"):
+        replace(samples.function, cases=None).draw(0)
+    with pytest.raises(ValueError, match="needs unknown"):
+        replace(samples.function, aspects=(Aspect("plain", 1, needs=("more",)),))
