@@ -23,13 +23,14 @@ from autograder.compare import name_type
 from autograder.exercise import Asked, Exercise, QuestionExercise
 from autograder.judge import evaluate
 from autograder.plain import simplify
-from autograder.pristine import pristine_builtins
+from autograder.pristine import pristine_builtins, restore_after_every_cell
 from autograder.verdict import Verdict, blank
 
 PRACTICE_SEED = 0
 
 _passed: set[str] = set()
 _hints_shown: dict[str, int] = {}
+restore_after_every_cell()
 
 
 class NoPoints(Exception):  # noqa: N818 - it is no error of the program: it says "zero" to nbgrader

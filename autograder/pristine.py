@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import sys
 from collections.abc import Iterator
 
 _BUILTINS = dict(vars(builtins))  # as they were before any learner's code ran
@@ -24,3 +25,16 @@ def pristine_builtins() -> Iterator[None]:
         space.update(kept)
         for name in gone:
             space.pop(name, None)
+
+
+def restore_builtins() -> None:
+    """Undo what a cell did to Python's builtins, for good."""
+    vars(builtins).update({name: value for name, value in _BUILTINS.items() if name != "_"})
+
+
+def restore_after_every_cell() -> None:
+    """In IPython: undo it after each cell, before IPython itself falls over it."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None:
+        shell.events.register("post_execute", restore_builtins)

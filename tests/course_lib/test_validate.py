@@ -23,7 +23,7 @@ def test_any_integer_counts(value):
     "value",
     [3.0, np.float64(3.0), np.float32(3.0), True, np.True_, "3", None, [3], np.array([3]),
      fractions.Fraction(3), 3 + 0j, object()],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_what_is_no_integer_is_refused(value):
     with pytest.raises(TypeError, match=r"n \(=.*\) must be an integer, not "):
