@@ -10,16 +10,34 @@ from autograder.compare import compare
 from autograder.exercise import Case, Exercise, Misconception
 from autograder.probe import Observation
 
+ENOUGH = 3  # cases of one aspect: fewer could agree by accident
+
 
 def diagnose(
-    exercise: Exercise, cases: Sequence[Case], observations: Sequence[Observation]
+    exercise: Exercise,
+    cases: Sequence[Case],
+    observations: Sequence[Observation],
+    failing: str,
 ) -> Misconception | None:
-    """The one misconception whose answers are the learner's on every case, or None.
+    """The misconception that explains wrong answers, or None.
 
-    Two that fit equally well name nothing: a wrong name is worse than none. Call it for wrong
-    answers only.
+    It is the one whose answers are the learner's on every case. Where nothing explains everything,
+    a learner may have made two mistakes at once: then it is the one that explains every case of
+    `failing`, the first aspect that fails. Two that fit equally well name nothing: a wrong name is
+    worse than none.
     """
     matches = [m for m in exercise.misconceptions if _explains(exercise, m, cases, observations)]
+    if not matches:
+        own = [place for place, case in enumerate(cases) if case.aspect == failing]
+        if len(own) < ENOUGH or exercise.kind != "function":
+            return None
+        part = [cases[place] for place in own]
+        seen = [observations[place] for place in own]
+        matches = [
+            m
+            for m in exercise.misconceptions
+            if m.recognise is None and _explains(exercise, m, part, seen)
+        ]
     return matches[0] if len(matches) == 1 else None
 
 

@@ -70,7 +70,8 @@ def judge(
     verdict = _conclude(exercise, aspects, findings)
     if verdict.verdict == "pass":
         return verdict
-    mistake = diagnose(exercise, cases, observations)
+    assert verdict.failure is not None
+    mistake = diagnose(exercise, cases, observations, verdict.failure.aspect)
     if mistake is None:
         return verdict
     return replace(verdict, misconception=mistake.id, advice=mistake.message)
@@ -341,7 +342,8 @@ def call_text(exercise: Exercise, case: Case) -> str:
 def _argument(value: Any) -> str:
     if isinstance(value, np.ndarray):
         if value.size <= 30 and value.ndim <= 2:
-            return np.array2string(value, precision=3, separator=", ", max_line_width=10_000)
+            text = np.array2string(value, precision=3, separator=", ", max_line_width=10_000)
+            return text.replace("\n", "")
         return f"<array {'×'.join(map(str, value.shape))}>"
     if isinstance(value, Bound | Made):
         name = value.path.partition(":")[2]

@@ -323,7 +323,7 @@ def test_seeds_draw_other_numbers(samples: SimpleNamespace) -> None:
         (Case("plain", (5,)), "f(5)"),
         (Case("plain", (5, 3), {"c": (1, 2)}), "f(5, b=3, c=(1, 2))"),
         (Case("plain", (np.int64(5),)), "f(np.int64(5))"),
-        (Case("plain", (np.eye(2),)), "f([[1., 0.],\n [0., 1.]])"),
+        (Case("plain", (np.eye(2),)), "f([[1., 0.], [0., 1.]])"),
         (Case("plain", (np.zeros((9, 9)),)), "f(<array 9×9>)"),
         (Case("plain", (Bound("math:pow", kwargs={"y": 2}),)), "f(<pow(y=2)>)"),
     ],
@@ -345,3 +345,11 @@ def test_cases_must_decide_every_aspect(samples: SimpleNamespace) -> None:
         replace(samples.function, cases=None).draw(0)
     with pytest.raises(ValueError, match="needs unknown"):
         replace(samples.function, aspects=(Aspect("plain", 1, needs=("more",)),))
+
+
+def test_two_mistakes_at_once_name_the_first(samples: SimpleNamespace) -> None:
+    def mean_without_stride(x: Any, width: int, stride: int = 1) -> Any:
+        return right(x, width) / width
+
+    assert evaluate(samples.function, mean_without_stride, 1).misconception == "mean"
+    assert evaluate(samples.function, lambda x, w, stride=1: right(x, w) + 1, 1).advice == ""
