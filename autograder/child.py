@@ -35,11 +35,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from autograder import plain
-from autograder.pristine import pristine_builtins
+from autograder.pristine import restore_builtins
 from autograder.probe import Request, captured, guarded, observe
 
 MAX_ANSWER_BYTES = 128 * 2**20  # of all arrays of one exercise together
 MAX_FILE_BYTES = 2**30  # that a job may write to one file
+CUT_OFF = 70  # exit status of a child that cannot send
 NAMES = 200  # of a learner's definitions that are told where the one asked for is missing
 _MISSING = object()
 _ALLOWED = frozenset(
@@ -115,47 +116,56 @@ def perform(job: dict[str, Any], send: Send) -> None:
     """Run the steps of a job in order and send a frame after each.
 
     Frames: ``{"ready": True}`` first; ``{"cell": id, "status": …, "trouble": …}``;
-    ``{"exercise": name, "observations": […]}``, or with ``"missing": [names defined]`` or
-    ``"too_large": bytes`` in place of observations; ``{"done": True}`` last.
+    ``{"exercise": name, "observations": […]}``, or in place of observations ``"missing": [names
+    defined]``, ``"too_large": bytes`` or ``"late": True`` (no time was left); ``{"done": True}``
+    last.
     """
     own = os.getpid()
     deadline = time.monotonic() + job["seconds"]
     space = Notebook() if job["notebook"] else Script()
-    with pristine_builtins():
-        send({"ready": True})
+    send({"ready": True})
     for step in job["steps"]:
-        seconds = max(0.001, min(step["seconds"], deadline - time.monotonic()))
-        frame = _probe(space, step, seconds) if "probe" in step else _cell(space, step, seconds)
+        left = deadline - time.monotonic()
+        seconds = max(0.001, min(step["seconds"], left))
+        if "source" in step:
+            frame = _cell(space, step, seconds)
+        elif left > 0:
+            frame = _probe(space, step, seconds)
+        else:
+            frame = {"exercise": step["exercise"], "late": True}
         if os.getpid() != own:  # the learner's code forked: only one of the two goes on
             os._exit(0)
-        with pristine_builtins():
-            send(frame)
-    with pristine_builtins():
-        send({"done": True})
+        send(frame)
+    send({"done": True})
 
 
 def _cell(space: Script | Notebook, step: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def run() -> None:
+        try:
+            space.run(step["cell"], step["source"])
+        finally:
+            restore_builtins()
+            sys.settrace(None)
+            sys.setprofile(None)
+
     with captured():
-        outcome = guarded(lambda: space.run(step["cell"], step["source"]), seconds)
-    sys.settrace(None)
-    sys.setprofile(None)
-    with pristine_builtins():
-        trouble = asdict(outcome.trouble) if outcome.trouble is not None else None
-        return {"cell": step["cell"], "status": outcome.status, "trouble": trouble}
+        outcome = guarded(run, seconds)
+    trouble = asdict(outcome.trouble) if outcome.trouble is not None else None
+    return {"cell": step["cell"], "status": outcome.status, "trouble": trouble}
 
 
 def _probe(space: Script | Notebook, step: dict[str, Any], seconds: float) -> dict[str, Any]:
-    with pristine_builtins():
-        ask = Request.from_plain(step["probe"])
-        ask = replace(ask, time_limit=min(ask.time_limit, seconds))
-        obj = space.names.get(ask.variable, _MISSING)
-        if obj is _MISSING:
-            return {"exercise": step["exercise"], "missing": _defined(space.names)}
-        observations = observe(ask, obj)
-        weight = sum(_weight(o.value) for o in observations)
-        if weight > MAX_ANSWER_BYTES:
-            return {"exercise": step["exercise"], "too_large": weight}
-        return {"exercise": step["exercise"], "observations": [o.to_plain() for o in observations]}
+    ask = Request.from_plain(step["probe"])
+    ask = replace(ask, time_limit=min(ask.time_limit, seconds))
+    obj = space.names.get(ask.variable, _MISSING)
+    if obj is _MISSING:
+        return {"exercise": step["exercise"], "missing": _defined(space.names)}
+    observations = observe(ask, obj)
+    restore_builtins()
+    weight = sum(_weight(o.value) for o in observations)
+    if weight > MAX_ANSWER_BYTES:
+        return {"exercise": step["exercise"], "too_large": weight}
+    return {"exercise": step["exercise"], "observations": [o.to_plain() for o in observations]}
 
 
 def _defined(names: dict[str, Any]) -> list[str]:
@@ -249,7 +259,10 @@ def _limit_resources(memory: int) -> None:
 
 
 def do_job(data: bytes, out: int) -> None:
-    """Do one job and end the process, without exit handlers or waiting for threads."""
+    """Do one job and end the process, without exit handlers or waiting for threads.
+
+    The exit status is 0 where the last word could be sent, else 70.
+    """
 
     def send(frame: dict[str, Any]) -> None:
         _write_all(out, plain.pack(frame))
@@ -261,8 +274,11 @@ def do_job(data: bytes, out: int) -> None:
         _settle(job)
         perform(job, send)
     except BaseException as error:
-        with contextlib.suppress(BaseException), pristine_builtins():
+        try:
+            restore_builtins()
             send({"broken": f"{type(error).__name__}: {error}"[:500]})
+        except BaseException:
+            exit_now(CUT_OFF)
     exit_now(0)
 
 

@@ -138,12 +138,12 @@ def _described(value: object) -> str:
 
 
 def _simplify_array(value: Any) -> Any:
-    array = np.array(value, copy=True, subok=False)
+    array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         return Opaque(_type_name(value), f"dtype {array.dtype}")
     if array.nbytes > MAX_BYTES:
         raise TooLargeError(f"an array of shape {array.shape}")
-    return np.ascontiguousarray(array).reshape(array.shape)
+    return np.array(array, copy=True, order="C")
 
 
 def _simplify_tensor(torch: Any, value: Any) -> Any:

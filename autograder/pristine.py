@@ -5,15 +5,17 @@ from __future__ import annotations
 import builtins
 import contextlib
 import sys
+import sys
 from collections.abc import Iterator
 
-_BUILTINS = dict(vars(builtins))  # as they were before any learner's code ran
+_SPACE = vars(builtins)
+_BUILTINS = dict(_SPACE)  # as they were before any learner's code ran
 
 
 @contextlib.contextmanager
 def pristine_builtins() -> Iterator[None]:
     """Python's own builtins in the body, whatever a cell has put in their place."""
-    space = vars(builtins)
+    space = _SPACE
     theirs = {name: space[name] for name in space if space[name] is not _BUILTINS.get(name)}
     gone = [name for name in _BUILTINS if name not in space]
     kept = {name: theirs[name] for name in theirs if name in _BUILTINS and name != "_"}
@@ -29,7 +31,8 @@ def pristine_builtins() -> Iterator[None]:
 
 def restore_builtins() -> None:
     """Undo what a cell did to Python's builtins, for good."""
-    vars(builtins).update({name: value for name, value in _BUILTINS.items() if name != "_"})
+    # Without calling any builtin by its name: what stands there is a learner's.
+    _SPACE.update({name: value for name, value in _BUILTINS.items() if name != "_"})
 
 
 def restore_after_every_cell() -> None:
@@ -38,3 +41,15 @@ def restore_after_every_cell() -> None:
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is not None:
         shell.events.register("post_execute", restore_builtins)
+
+
+def restore_after_every_cell() -> None:
+    """In IPython: put Python's own builtins back after each cell, before IPython needs them."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None:
+        shell.events.register("post_execute", _put_back)
+
+
+def _put_back() -> None:
+    take_back()

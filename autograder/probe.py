@@ -142,6 +142,7 @@ def observe(ask: Request, obj: Any) -> list[Observation]:
     warnings, figures and overlong loops become part of the observation.
     """
     observations: list[Observation] = []
+    direct = _stands_for(ask.forbidden, obj)
     with watching_calls(ask.forbidden, obj) as used:
         deadline = time.monotonic() + ask.time_limit
         for call in ask.calls:
@@ -149,7 +150,7 @@ def observe(ask: Request, obj: Any) -> list[Observation]:
             if left <= 0:
                 observations.append(Observation("time"))
                 continue
-            observations.append(_observe_call(ask, call, obj, left, used))
+            observations.append(_observe_call(ask, call, obj, left, used, direct))
             if observations[-1].status == "not_attempted" and len(observations) == 1:
                 # Unwritten code raises at once on every case: no need to ask again.
                 return observations * len(ask.calls)
@@ -157,7 +158,12 @@ def observe(ask: Request, obj: Any) -> list[Observation]:
 
 
 def _observe_call(
-    ask: Request, call: dict[str, Any], obj: Any, seconds: float, used: set[str]
+    ask: Request,
+    call: dict[str, Any],
+    obj: Any,
+    seconds: float,
+    used: set[str],
+    direct: frozenset[str],
 ) -> Observation:
     runner = _RUNNERS[ask.kind]
     args, kwargs = realise(tuple(call["args"])), realise(call["kwargs"])
@@ -165,16 +171,17 @@ def _observe_call(
     with captured() as output:
         outcome = guarded(lambda: runner(obj, args, kwargs, call), seconds)
     printed = output.text()
+    forbidden = tuple(sorted(used | direct))
     if outcome.trouble is not None or outcome.status != "ok":
         return Observation(
-            outcome.status, trouble=outcome.trouble, printed=printed, forbidden=tuple(sorted(used))
+            outcome.status, trouble=outcome.trouble, printed=printed, forbidden=forbidden
         )
     value, steps = outcome.value
     return Observation(
         "ok",
         value=value,
         changed=_changed(call, args, kwargs),
-        forbidden=tuple(sorted(used)),
+        forbidden=forbidden,
         printed=printed,
         steps=steps,
     )
@@ -565,8 +572,8 @@ def watching_calls(forbidden: Sequence[str], obj: Any) -> Iterator[set[str]]:
         return
     swaps: list[_Swap] = []
     names = [name for name in forbidden if not name.startswith("torch:")]
-    own = getattr(obj, "__globals__", None)
-    namespaces = [own] if isinstance(own, dict) else []
+    spaces = (getattr(layer, "__globals__", None) for layer in layers(obj))
+    namespaces = [space for space in spaces if isinstance(space, dict)]
     importing = builtin_import = __import__
     patched: set[str] = set()
 
@@ -593,6 +600,33 @@ def watching_calls(forbidden: Sequence[str], obj: Any) -> Iterator[set[str]]:
         for swap in reversed(swaps):
             if swap.namespace.get(swap.name) is swap.stand_in:
                 swap.namespace[swap.name] = swap.original
+
+
+def layers(obj: Any) -> list[Any]:
+    """An object and what it stands for: functions wrapped, bound, partly applied, or called."""
+    found = [obj]
+    for layer in found:
+        for name in ("__wrapped__", "__func__", "func", "pyfunc"):
+            try:
+                inner = getattr(layer, name, None)
+            except Exception:  # a learner's own __getattr__
+                inner = None
+            if callable(inner) and not any(inner is known for known in found) and len(found) < 10:
+                found.append(inner)
+    call = type(obj).__dict__.get("__call__")
+    return [*found, call] if isinstance(call, types.FunctionType) else found
+
+
+def _stands_for(forbidden: Sequence[str], obj: Any) -> frozenset[str]:
+    """The forbidden functions that an object simply is, perhaps with arguments bound."""
+    own = layers(obj)
+    found = set()
+    for name in forbidden:
+        path, _, attribute = name.rpartition(".")
+        original = getattr(sys.modules.get(path), attribute, None)
+        if original is not None and any(original is layer for layer in own):
+            found.add(name)
+    return frozenset(found)
 
 
 def _patch(name: str, namespaces: list[dict[str, Any]], swaps: list[_Swap], used: set[str]) -> bool:

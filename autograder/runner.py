@@ -21,6 +21,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from autograder import exercises, probe
+from autograder.child import CUT_OFF
 from autograder.exercise import Case, Exercise
 from autograder.judge import UNWRITTEN, judge
 from autograder.paths import course_root
@@ -189,14 +190,21 @@ def read_source(path: Path) -> str:
         raise UnreadableError("this is a notebook, no Python file: use `course check`")
     try:
         return importlib.util.decode_source(data)
+    except (UnicodeDecodeError, SyntaxError, LookupError):
+        raise UnreadableError(_undecodable(data)) from None
+
+
+def _undecodable(data: bytes) -> str:
+    """Why a Python file is no text: where its first byte is that is none of UTF-8."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "the file is UTF-16 text: save it as UTF-8"
+    try:
+        data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         byte = data[error.start]
-        raise UnreadableError(
-            f"the file is no UTF-8 text (byte {byte:#04x} in line {line}): save it as UTF-8"
-        ) from None
-    except (SyntaxError, LookupError) as error:  # an unknown coding in its first lines
-        raise UnreadableError(f"the file cannot be decoded: {error}") from None
+        return f"the file is no UTF-8 text (byte {byte:#04x} in line {line}): save it as UTF-8"
+    return "the coding that the file names in its first lines is unknown: save it as UTF-8"
 
 
 # ── notebooks ───────────────────────────────────────────────────────────────────────────────────
@@ -472,12 +480,15 @@ def _verdict(
     if "too_large" in probed:
         text = f"the answers hold {probed['too_large'] / 2**20:,.0f} MB together: far too much"
         return _blank(exercise, "output", text)
+    if "late" in probed or (end is not None and end.status == "time" and "missing" in probed):
+        text = f"{where} itself ran longer than {exercise.time_limit:g} s: does a loop never end?"
+        return _blank(exercise, "time", text)
     if "missing" in probed:
         return _undefined(exercise, end, probed["missing"], where)
     verdict = _judge(exercise, cases, probed["observations"])
     if end is None or end.status == "ok" or verdict.verdict == "not_attempted":
         return verdict
-    return replace(verdict, message=f"{_ended(verdict.message)} ({_aside(end, where, exercise)})")
+    return replace(verdict, message=f"{_ended(verdict.message)} But {_aside(end, where, exercise)}")
 
 
 def _judge(
@@ -497,9 +508,6 @@ def _undefined(
     name = exercise.variable
     if end is not None and end.status == "not_attempted":
         return _blank(exercise, "not_attempted", UNWRITTEN)
-    if end is not None and end.status == "time":
-        text = f"{where} itself ran longer than {exercise.time_limit:g} s: does a loop never end?"
-        return _blank(exercise, "time", text)
     if end is not None and end.status == "memory":
         return _blank(exercise, "memory", f"{where} itself ran out of memory")
     if end is not None and end.trouble is not None:
@@ -517,7 +525,9 @@ def _undefined(
 
 def _said(trouble: Trouble) -> str:
     """An exception in one line, with the last of the learner's own lines."""
-    text = f"{trouble.type}: {trouble.text}" if trouble.text else trouble.type
+    # Python's own "(file, line 3)" after a syntax error: the line is given anyway.
+    words = re.sub(r" \([^()]*, line \d+\)$", "", trouble.text)
+    text = f"{trouble.type}: {words}" if words else trouble.type
     if trouble.type == "SystemExit":
         text = "your code calls exit()"
     if trouble.type == "EOFError":
@@ -570,6 +580,8 @@ _SIGNALS = {
 def _death(status: int | None) -> str:
     if status is None:
         return "ended its process"
+    if status == CUT_OFF:
+        return "closed what answers are sent through"
     if status >= 0:
         return f"ended its process with exit status {status}"
     try:

@@ -23,8 +23,8 @@ _HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?END HIDDEN TESTS[^\n]*\n?", r
 _SOLVED = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[^\n]*$", re.S | re.M)
 
 
-class UnreadableError(ValueError):
-    """A notebook cannot be marked at all; the message says why."""
+class UnreadableError(Exception):
+    """A file cannot be marked at all; the message says why."""
 
 
 @dataclass(frozen=True)

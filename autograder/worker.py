@@ -32,7 +32,7 @@ from autograder.probe import PRINTED, STATUSES, Observation, Trouble
 GRACE = 0.5  # seconds beyond its own limits that a child gets before it is killed
 START_LIMIT = 60.0  # seconds for a child to be ready: imports on a slow disk
 REPLY_LIMIT = 10.0  # seconds for a template to answer
-MEMORY = 4 * 2**30  # bytes of data that a job may hold
+MEMORY = 2 * 2**30  # bytes of data that a job may hold
 MAX_FRAME = 160 * 2**20
 MAX_TEXT = 32 * 2**20  # of a frame's JSON: it grows when it is read
 # What takes long to import, and the sign in a source that it will be imported.
@@ -392,7 +392,7 @@ class TooMuchError(ValueError):
 
 def decode(data: bytes) -> dict[str, Any]:
     """A frame's content; ValueError where it is anything but honest plain data."""
-    if len(data) >= 8 and struct.unpack(">Q", data[:8])[0] > MAX_TEXT:
+    if len(data) >= 8 and MAX_TEXT < struct.unpack(">Q", data[:8])[0] <= len(data) - 8:
         raise TooMuchError(f"a frame holds more than {MAX_TEXT:,} bytes of text")
     try:
         frame = plain.unpack(data)
@@ -433,7 +433,7 @@ def check_frame(frame: Mapping[str, Any], step: Mapping[str, Any]) -> None:
     elif "too_large" in frame:
         if not isinstance(frame["too_large"], int):
             raise ValueError("a size must be an int")
-    else:
+    elif "late" not in frame:
         frame_observations(frame, step["probe"])
 
 

@@ -1,4 +1,5 @@
 import builtins
+import functools
 import os
 import signal
 import sys
@@ -245,6 +246,28 @@ def test_forbidden_calls_are_seen_however_they_are_reached() -> None:
         assert observation.forbidden == ("scipy.signal.convolve2d",)
         assert observation.value.sum() == 81  # it still does its work
     assert scipy.signal.convolve2d is convolve2d
+    assert globals().pop("from_outside") is convolve2d
+
+
+class _Calling:
+    """Calls a function that it finds among the globals of its own method."""
+
+    def __call__(self, x: np.ndarray) -> Any:
+        return from_outside(x, x)  # type: ignore[name-defined]  # noqa: F821
+
+
+def test_what_stands_for_a_forbidden_function_is_seen() -> None:
+    from scipy.signal import convolve2d
+
+    image = np.ones((3, 3))
+    globals()["from_outside"] = convolve2d
+    applied = functools.partial(convolve2d, image)
+    cached = functools.lru_cache(lambda x: from_outside(image, image))  # type: ignore[name-defined]  # noqa: F821
+    assert one(convolve2d, image, image, forbidden=FORBIDDEN).forbidden
+    assert one(applied, image, forbidden=FORBIDDEN).forbidden
+    assert one(cached, 1, forbidden=FORBIDDEN).forbidden
+    assert one(_Calling(), image, forbidden=FORBIDDEN).forbidden
+    assert not one(functools.partial(np.add, image), image, forbidden=FORBIDDEN).forbidden
     assert globals().pop("from_outside") is convolve2d
 
 
