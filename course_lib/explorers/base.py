@@ -37,7 +37,7 @@ def _checked(check: Callable[[], Any]) -> Any:
 
 
 class WholeNumber(traitlets.TraitType[int, int]):
-    """An integer from `low` to `high`, both included; `np.int64` becomes int, a float is refused."""
+    """An integer from `low` to `high`; `np.int64` becomes int, a float is refused."""
 
     def __init__(self, default: int, low: int, high: int) -> None:
         super().__init__(default)
@@ -53,7 +53,7 @@ class WholeNumber(traitlets.TraitType[int, int]):
 
 
 class Position(traitlets.TraitType[list[int], Any]):
-    """A cell as [row, column], counted from 0; a tuple becomes a list, as the page has no tuples."""
+    """A cell as [row, column], counted from 0; a tuple becomes a list, which is what JSON has."""
 
     def validate(self, obj: Any, value: object) -> list[int]:
         name = self.name or "value"
@@ -145,7 +145,7 @@ class Explorer(anywidget.AnyWidget):
         return {name: getattr(self, name) for name in self._state_names}
 
     def to_html(self) -> str:
-        """A whole page that shows this explorer in its present state, with no kernel and no network.
+        """A whole page with this explorer in its present state: no kernel, no network.
 
         The same state gives the same text.
         """

@@ -122,6 +122,19 @@ function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/**
+ * The outermost element of an explorer. JupyterLab has shortcuts for single keys (an arrow leaves
+ * the cell, a digit makes it a heading) and leaves them to an element that carries this attribute;
+ * it must be the very element that has the focus.
+ */
+function createRoot(name, ...children) {
+  const root = el("div", { class: `cx-root cx-${name}` }, ...children);
+  root.addEventListener("focusin", (event) => {
+    event.target.setAttribute("data-lm-suppress-shortcuts", "true");
+  });
+  return root;
+}
+
 /** Change text only where it differs: most cells keep theirs while a window moves. */
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
@@ -346,7 +359,7 @@ function createSlider({ label, min, max, onInput }) {
 function createSelect({ label, options, onChange }) {
   const select = el(
     "select",
-    { class: "cx-select" },
+    { class: "cx-select", "aria-label": label },
     ...options.map(([value, text]) => el("option", { value }, text)),
   );
   select.addEventListener("change", () => onChange(select.value));

@@ -4,7 +4,7 @@
 // The state is the widget's: image_size, kernel_size, in_channels, out_channels, side ("input" or
 // "output") and position (row and column of the cell pointed at, on that side). A weight's label is
 // its name: a letter where all outputs share it, a number where it belongs to one output alone.
-/* global el, setText, createGrid, createSlider, createAnnouncer, linkModel, outputSize, windowPixels,
+/* global el, createRoot, setText, createGrid, createSlider, createAnnouncer, linkModel, outputSize, windowPixels,
    windowsTouching, formatCount, listed, plural, range, clamp -- common.js */
 
 // ---------------------------------------------------------------- pure functions
@@ -248,9 +248,8 @@ function render({ model, el: host }) {
 
   const counts = el("table", { class: "cx-table" });
   const announcer = createAnnouncer();
-  const root = el(
-    "div",
-    { class: "cx-root cx-connections", "data-lm-suppress-shortcuts": "true" },
+  const root = createRoot(
+    "connections",
     el("div", { class: "cx-sliders" }, ...Object.values(sliders).map((one) => one.root)),
     el("p", { class: "cx-hint" }, HINT),
     el("div", { class: "cx-panels" }, ...panels.map((panel) => panel.root)),
@@ -288,9 +287,10 @@ function render({ model, el: host }) {
       grid.root.dataset.sheets = Math.min(name === "input" ? cin : cout, 3);
       if (here) grid.setActive(...position);
     }
-    const times = (count) => (count > 1 ? `, ${count} channels` : "");
-    panel.inCaption.replaceChildren(el("b", {}, "Image"), ` ${n} × ${n}${times(cin)}`);
-    panel.outCaption.replaceChildren(el("b", {}, "Output"), ` ${out} × ${out}${times(cout)}`);
+    const square = (size) => `${size}\u00a0×\u00a0${size}`; // kept on one line
+    const times = (count) => (count > 1 ? `, ${count}\u00a0channels` : "");
+    panel.inCaption.replaceChildren(el("b", {}, "Image"), ` ${square(n)}${times(cin)}`);
+    panel.outCaption.replaceChildren(el("b", {}, "Output"), ` ${square(out)}${times(cout)}`);
     setText(panel.sentence, sentenceOf(layer, state));
     const total = weightCounts(n, k, cin, cout)[layer];
     panel.count.replaceChildren(

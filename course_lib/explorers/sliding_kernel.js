@@ -2,7 +2,7 @@
 //
 // The state is the widget's: image, kernel, stride, padding, dilation, position (row and column of
 // the current output), filled. Everything drawn follows from it, in the page, without the kernel.
-/* global el, setText, createGrid, createSlider, createSelect, createButton, createAnnouncer, linkModel,
+/* global el, createRoot, setText, createGrid, createSlider, createSelect, createButton, createAnnouncer, linkModel,
    outputSize, effectiveKernel, windowStarts, windowPixels, windowsTouching, unusedPixels, droppedTail,
    formatNumber, formatWeight, listed, plural, range, clamp -- common.js */
 
@@ -52,8 +52,9 @@ export const IMAGES = [
   ["dot", "a single dot", (r, c, n) => (r === n >> 1 && c === r ? 9 : 0)],
 ];
 
-const makeImage = (id, n) => table(n, n, (r, c) => IMAGES.find(([name]) => name === id)[2](r, c, n));
-const makeKernel = (id, k) => {
+/** A preset at a size: an image of n × n, a kernel of k × k (of its own size where it has only one). */
+export const makeImage = (id, n) => table(n, n, (r, c) => IMAGES.find(([name]) => name === id)[2](r, c, n));
+export const makeKernel = (id, k) => {
   const [, , size, make] = KERNELS.find(([name]) => name === id);
   return make(size ?? k);
 };
@@ -516,9 +517,8 @@ function render({ model, el: host }) {
     call,
   );
   const announcer = createAnnouncer();
-  const root = el(
-    "div",
-    { class: "cx-root cx-sliding", "data-lm-suppress-shortcuts": "true" },
+  const root = createRoot(
+    "sliding",
     el(
       "div",
       { class: "cx-bar" },
