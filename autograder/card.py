@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from autograder.compare import show
 from autograder.verdict import AspectResult, Failure, Verdict
 
 WINDOW = 8  # rows and columns of a heatmap at most
@@ -45,9 +45,9 @@ def points_text(verdict: Verdict) -> str:
     return f"{verdict.earned:g} of {verdict.points:g} points"
 
 
-def advice_text(verdict: Verdict) -> str:
-    """The diagnosis, or the empty text."""
-    return verdict.advice
+def marked(text: str) -> str:
+    """Text as HTML: escaped, with what stands between backticks set as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 # ── text ────────────────────────────────────────────────────────────────────────────────────────
@@ -185,9 +185,9 @@ def as_html(verdict: Verdict) -> str:
     if verdict.failure is not None:
         parts.append(_failure_html(verdict.failure))
     elif verdict.verdict != "pass":
-        parts.append(f"<p>{escape(verdict.message)}</p>")
+        parts.append(f"<p>{marked(verdict.message)}</p>")
     if verdict.advice:
-        parts.append(f'<p class="cnncard-advice"><b>→</b> {escape(verdict.advice)}</p>')
+        parts.append(f'<p class="cnncard-advice"><b>→</b> {marked(verdict.advice)}</p>')
     parts.append("</div>")
     return "".join(parts)
 
@@ -196,7 +196,7 @@ def _failure_html(failure: Failure) -> str:
     note = f" <span>({escape(failure.note)})</span>" if failure.note else ""
     parts = [
         f"<p>The smallest case that fails: <code>{escape(failure.call)}</code>{note}<br>"
-        f"{escape(failure.mismatch.text)}</p>"
+        f"{marked(failure.mismatch.text)}</p>"
     ]
     expected, got, mask = _window(failure)
     if mask is not None:
@@ -241,9 +241,3 @@ def _colour(t: float) -> str:
     end = (120, 170, 225) if t > 0 else (240, 170, 100)
     mix = [round(255 + (c - 255) * abs(t)) for c in end]
     return f"rgb({mix[0]},{mix[1]},{mix[2]})"
-
-
-def summary_line(verdict: Verdict) -> str:
-    """The verdict in one line, for lists."""
-    text = show(verdict.message)[1:-1] if "\n" in verdict.message else verdict.message
-    return f"{verdict.exercise}: {HEADINGS[verdict.verdict]}, {points_text(verdict)}. {text}"

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from autograder import exercises
-from autograder.card import Card
+from autograder.card import Card, marked
 from autograder.compare import name_type
 from autograder.exercise import Asked, Exercise, QuestionExercise
 from autograder.judge import evaluate
@@ -37,30 +37,32 @@ class NoPoints(Exception):  # noqa: N818 - it is no error of the program: it say
     """An exercise earned nothing. The card above says why."""
 
     def _render_traceback_(self) -> list[str]:
-        return [f"{self}"]
+        return ["0 points: the card says why"]
 
 
-def check(obj: Any, *, hidden: bool = False, seed: int | None = None) -> float:
+def check(
+    obj: Any, *, hidden: bool = False, seed: int | None = None, exercise: str | None = None
+) -> float:
     """Judge a learner's answer, show the card, return the points.
 
-    The exercise is found by the name of the variable that holds `obj`, else by ``obj.__name__``;
-    a dict of answers names its quiz. With ``hidden=True`` the cases are drawn anew: from `seed`,
+    The exercise is the one called `exercise`; unless said, it is found by the name of the variable
+    that holds `obj`, else by ``obj.__name__``; a dict of answers names its quiz. With ``hidden=True`` the cases are drawn anew: from `seed`,
     else from the environment's ``COURSE_SEED``, else from chance.
 
     Returns the points earned, more than zero. Raises `NoPoints` where nothing is earned and
     LookupError where no exercise fits `obj`.
     """
     with pristine_builtins():
-        exercise = find_exercise(obj, sys._getframe(1))
+        asked = find_exercise(obj if exercise is None else exercise, sys._getframe(1))
         if seed is None:
             seed = _hidden_seed() if hidden else PRACTICE_SEED
-        verdict = _evaluate(exercise, obj, seed)
-        if verdict.verdict == "pass":
-            _passed.add(exercise.name)
+        verdict = _evaluate(asked, obj, seed)
+        if verdict.verdict == "pass" and exercise is None:
+            _passed.add(asked.name)
         _show(Card(verdict))
         if verdict.earned <= 0:
             # from None: a learner needs no history of our own exceptions.
-            raise NoPoints(f"{exercise.name}: {verdict.message}") from None
+            raise NoPoints(f"{asked.name}: {verdict.message}") from None
         return verdict.earned
 
 
@@ -209,7 +211,7 @@ class Note:
         code = f"<pre><code>{escape(self.code)}</code></pre>" if self.code else ""
         return (
             f'<div style="{_NOTE_STYLE}"><b>{escape(self.title)}</b>'
-            f"<p>{escape(self.text)}</p>{code}<small>{escape(self.more)}</small></div>"
+            f"<p>{marked(self.text)}</p>{code}<small>{escape(self.more)}</small></div>"
         )
 
 
@@ -236,16 +238,16 @@ class QuestionSheet:
         items = []
         for _, name, asked in self._rows():
             options = "".join(
-                f"<br>{'abcdefgh'[i]}) {escape(text)}" for i, text in enumerate(asked.choices)
+                f"<br>{'abcdefgh'[i]}) {marked(text)}" for i, text in enumerate(asked.choices)
             )
             solved = (
-                f"<br><b>{escape(str(asked.answer))}</b>. {escape(asked.worked)}"
+                f"<br><b>{escape(str(asked.answer))}</b>. {marked(asked.worked)}"
                 if self.solved
                 else ""
             )
             items.append(
                 f'<li style="margin:6px 0"><code>{escape(name)}</code>: '
-                f"{escape(asked.text)}{options}{solved}</li>"
+                f"{marked(asked.text)}{options}{solved}</li>"
             )
         return (
             f'<div style="{_NOTE_STYLE}"><b>Quiz {escape(self.exercise.quiz)}</b> '

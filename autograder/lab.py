@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autograder.paths import UsageError, put_scripts_on_path
 
-START_PAGE = "ch00_start_here/ch00_start_here.ipynb"
+START_PAGE = "00_start_here/00_start_here.ipynb"
 
 # Where JupyterLab finds that the course wants no news from the network.
 SETTINGS = Path(__file__).with_name("lab_settings")

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder.card import HEADINGS, Card, as_html, as_text, summary_line
+from autograder.card import HEADINGS, Card, as_html, as_text, marked
 from autograder.exercise import Aspect, Case, FunctionExercise
 from autograder.judge import evaluate
 from autograder.verdict import VERDICTS, blank
@@ -75,6 +75,10 @@ def test_everything_is_escaped() -> None:
     assert "&lt;b&gt;" in html
 
 
+def test_backticks_set_code() -> None:
+    assert marked("call `f(<x>)` & stop") == "call <code>f(&lt;x&gt;)</code> &amp; stop"
+
+
 def test_nan_and_infinity_have_their_place() -> None:
     verdict = evaluate(
         exercise_returning(np.zeros((1, 3))), lambda: np.array([[np.nan, np.inf, 0]]), 0
@@ -99,4 +103,3 @@ def test_the_card_is_what_ipython_and_a_terminal_show() -> None:
     card = Card(blank("f", 1, "crash", "it died"))
     assert repr(card) == "f: crashed · 0 of 1 points\n  it died"
     assert card._repr_html_().startswith("<style>")
-    assert summary_line(card.verdict) == "f: crashed, 0 of 1 points. it died"

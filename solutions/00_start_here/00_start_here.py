@@ -1,0 +1,208 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Start here
+#
+# *15 minutes · 5 points · needs: a little Python and NumPy*
+#
+# This course is meant to be done, not read. You will write a convolution, train networks, take
+# famous architectures apart, and each time the notebook will tell you at once whether your code is
+# right and, if it is not, which mistake it makes. This page shows how that works. At its end you
+# can:
+#
+# - write an answer into a cell, check it, and read the card that comes back;
+# - ask for a hint, and for our solution;
+# - use an explorer, with the mouse or the keyboard;
+# - read the course's notation.
+#
+# Run a cell with **Shift+Enter**. Run them from top to bottom: later cells need earlier ones.
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import numpy as np
+
+from autograder.check import check, hint, questions, solution
+
+# %% [markdown]
+# ## An exercise
+#
+# Every exercise has a statement like this one.
+#
+# > **`brightest(image) -> (row, column)`** · 3 points
+# >
+# > `image` is a NumPy array with two dimensions, height and width. Return the place of its largest
+# > value as a tuple of two ints: row first, counted from 0 at the top, then column, counted from 0
+# > at the left. Where several pixels share the largest value, return the first of them in reading
+# > order: row by row, each row from left to right.
+#
+# For this image the answer is `(0, 1)`: the 7 stands in the top row, second from the left.
+
+# %%
+image = np.array([[1, 7], [3, 2]])
+print(image)
+assert image[0, 1] == image.max() == 7
+
+# %% [markdown]
+# The cell below is yours. It holds a line that raises `NotImplementedError`: that is the line to
+# replace. Before you do, run the cell as it is, and the check below it too.
+
+
+# %% nbgrader={"grade": false, "grade_id": "brightest", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def brightest(image):
+    """Return (row, column) of the largest value, the first of equals in reading order."""
+    ### BEGIN SOLUTION
+    place = int(image.argmax())  # in the flattened image, which is what argmax searches
+    return divmod(place, image.shape[1])
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test_brightest", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check(brightest)
+### BEGIN HIDDEN TESTS
+check(brightest, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## What the card says
+#
+# Here is somebody else's answer. It looks right, and on the image above it is. *Before you run the
+# cell: on which images will it go wrong?*
+
+# %%
+def somebody_elses(image):
+    rows, columns = np.where(image == image.max())
+    return int(rows[-1]), int(columns[-1])
+
+
+check(somebody_elses, exercise="brightest")
+
+# %% [markdown]
+# The card lists the **aspects** of the exercise. Each is worth points by itself, so an answer that is
+# half right earns half. For the first aspect that fails you see the smallest case that shows it: the
+# call, what was expected, what came back. The last line, after the arrow, names the mistake where
+# it is one that the course knows.
+#
+# Some things to know about the check:
+#
+# - It tries worked examples and practice cases. In a graded class, other cases of the same kind are
+#   drawn, so an answer that only knows the examples earns nothing.
+# - It does not mind prints, warnings or plots. What your function printed in the failing case is
+#   shown on the card: use `print` to look inside.
+# - It does mind a function that changes the array it is given, that takes longer than ten seconds, or
+#   that calls the very library function you are asked to write. It tells you each time.
+# - The number after the card is your points. At zero the cell ends in an error on purpose: that is how
+#   the grading software knows.
+#
+# ## Hints, and our solution
+#
+# If you are stuck, ask. Each time you run this cell you get the next hint.
+
+# %%
+hint("brightest")
+
+# %% [markdown]
+# After a pass, or after the last hint, `solution(brightest)` shows how we did it. Write it into a cell
+# of your own: **+** in the toolbar adds one. What you add is never graded, and nothing that is graded
+# may depend on it: keep everything a solution needs inside the solution cell.
+#
+# ## A quiz
+#
+# Every chapter ends with a quiz. Its numbers are drawn from a **seed**. Choose another seed and you
+# get other numbers, as often as you want to practise.
+
+# %%
+questions("00", seed=1)
+
+# %% [markdown]
+# Write your answers in place of `None`: a number as it is, a choice as its letter in quotes. If you
+# chose another seed, write that too.
+
+# %% nbgrader={"grade": false, "grade_id": "quiz_00", "locked": false, "schema_version": 3, "solution": true, "task": false}
+answers = {
+    "quiz": "00",
+    "seed": 1,
+    "numbers": None,
+    "shape": None,
+}
+if None in answers.values():
+    ### BEGIN SOLUTION
+    answers.update(numbers=3 * 53 * 21, shape="c")
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "test_quiz_00", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check(answers)
+### BEGIN HIDDEN TESTS
+check(answers, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# `solution(answers)` shows the steps that lead to each answer.
+#
+# ## An explorer
+#
+# Some things are better seen than told. An explorer is a picture that answers while you drag. Take
+# hold of the framed window and slide it over the image; or press **Tab** until the image is marked
+# and use the arrow keys. Chapter 02 is about what you see. For now, find the place where the sum is
+# largest.
+
+# %%
+from course_lib.explorers import SlidingKernel
+
+explorer = SlidingKernel()
+explorer
+
+# %% [markdown]
+# An explorer is also a Python object. What you set by hand you can read in a cell, and the other way
+# round.
+
+# %%
+explorer.stride = 2
+explorer.stride, explorer.padding
+
+# %% [markdown]
+# ## What the course needs of you
+#
+# - **Python**: functions, loops, tuples. From chapter 06 on, classes.
+# - **NumPy**: arrays, shapes, slices such as `image[2:5, ::2]`, broadcasting.
+# - **Mathematics**: sums and products. Derivatives where a chapter explains a backward pass; knowing
+#   the chain rule is enough.
+# - **PyTorch**: nothing yet. Chapters 01 to 05 ask for NumPy alone.
+# - **A computer**: any laptop. Nothing needs a graphics card, an account or, once installed, a network.
+#
+# ## Notation
+#
+# | we write | we mean |
+# | --- | --- |
+# | $N$, $C$, $H$, $W$ | images in a batch, channels, height, width: the order of the axes of an array |
+# | $C_{in}$, $C_{out}$ | channels that go into a layer, channels that come out |
+# | $K$, $S$, $P$, $D$ | kernel size, stride, padding, dilation: one int, or a pair (height, width) |
+# | $H'$, $W'$ | height and width of the output |
+# | `x`, `weight`, `bias` | arrays of shape $(N, C_{in}, H, W)$, $(C_{out}, C_{in}, K_h, K_w)$, $(C_{out},)$ |
+# | $\lfloor a \rfloor$ | $a$ rounded down |
+# | pixel $(r, c)$ | row $r$, column $c$, both counted from 0 at the top left |
+# | convolution | what deep learning calls so: the kernel slides as it is. Chapter 02 tells the story |
+# | MACs, FLOPs | multiply-adds, and twice as many floating-point operations |
+#
+# A single image in grey has just the axes $(H, W)$. Chapters 01 and 02 need no more than that.
+
+# %%
+batch = np.zeros((4, 3, 47, 23))  # four colour images, 47 rows high, 23 columns wide
+n, c, h, w = batch.shape
+print(f"N = {n}, C = {c}, H = {h}, W = {w}: {batch.size:,} numbers")
+
+# %% [markdown]
+# ## What you can now say
+#
+# - *How do I know that my code is right?* `check` runs it on examples and on cases drawn at random,
+#   compares with an answer we trust, and shows the smallest case that differs.
+# - *Why is the row first?* Because an array is indexed so: `image[row, column]`, and its shape is
+#   (height, width).
+#
+# Chapter 01 begins with a number: 77,070,336.
