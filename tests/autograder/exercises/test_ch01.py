@@ -1,0 +1,134 @@
+"""The exercises of chapter 01: their proof, and what the proof does not say."""
+
+import re
+
+import numpy as np
+import pytest
+
+from autograder.card import as_text
+from autograder.exercise import QuestionExercise
+from autograder.exercises import ch01
+from autograder.judge import evaluate
+from autograder.proof import prove
+from course_lib import cost, equivariance, geometry, ops
+
+FUNCTIONS = [e for e in ch01.EXERCISES if not isinstance(e, QuestionExercise)]
+
+
+def named(exercise):
+    return exercise.name
+
+
+@pytest.mark.parametrize("exercise", ch01.EXERCISES, ids=named)
+def test_every_mistake_is_caught_and_named_and_no_honest_answer_harmed(exercise):
+    proof = prove(exercise)
+    assert proof.holds, proof.defects[:5]
+    assert proof.judged > 0
+    assert proof.named == proof.judged
+
+
+def test_the_chapter_has_its_exercises_and_points():
+    points = {e.name: e.points for e in ch01.EXERCISES}
+    assert points == {
+        "fc_params": 2,
+        "conv_params": 4,
+        "flattened_distance": 3,
+        "conv_as_matrix": 4,
+        "equivariance_error": 4,
+        "quiz_01": 7,
+    }
+
+
+@pytest.mark.parametrize(
+    ("exercise", "place", "answer"),
+    [
+        (ch01.FC_PARAMS, 0, 401_408),
+        (ch01.FC_PARAMS, 1, 401_920),
+        (ch01.FC_PARAMS, 2, 77_070_336),
+        (ch01.CONV_PARAMS, 0, 9),
+        (ch01.CONV_PARAMS, 1, 448),
+        (ch01.CONV_PARAMS, 2, 20),
+        (ch01.CONV_PARAMS, 3, 20),
+        (ch01.FLATTENED_DISTANCE, 0, 1),
+        (ch01.FLATTENED_DISTANCE, 1, 28),
+        (ch01.FLATTENED_DISTANCE, 2, 1),
+    ],
+)
+def test_worked_examples_have_the_numbers_of_the_text(exercise, place, answer):
+    case = exercise.worked[place]
+    assert exercise.reference(*case.args, **case.kwargs) == answer
+
+
+def test_the_worked_matrices():
+    square, wide, flat = (case.args for case in ch01.CONV_AS_MATRIX.worked)
+    np.testing.assert_array_equal(
+        ch01.CONV_AS_MATRIX.reference(*square),
+        [
+            [1, 2, 0, 3, 4, 0, 0, 0, 0],
+            [0, 1, 2, 0, 3, 4, 0, 0, 0],
+            [0, 0, 0, 1, 2, 0, 3, 4, 0],
+            [0, 0, 0, 0, 1, 2, 0, 3, 4],
+        ],
+    )
+    np.testing.assert_array_equal(
+        ch01.CONV_AS_MATRIX.reference(*wide), [[1, 2, 0, 3, 4, 0], [0, 1, 2, 0, 3, 4]]
+    )
+    np.testing.assert_array_equal(
+        ch01.CONV_AS_MATRIX.reference(*flat),
+        [[1, 2, 0, 0, 0, 0], [0, 1, 2, 0, 0, 0], [0, 0, 0, 1, 2, 0], [0, 0, 0, 0, 1, 2]],
+    )
+
+
+@pytest.mark.parametrize("exercise", FUNCTIONS, ids=named)
+def test_every_kind_of_call_is_drawn(exercise):
+    """No aspect rests on its worked example alone."""
+    for seed in range(20):
+        drawn = list(exercise.cases(exercise.rng(seed)))
+        assert {case.aspect for case in drawn} == {aspect.name for aspect in exercise.aspects}
+        assert len(drawn) >= 10
+
+
+@pytest.mark.parametrize(
+    ("exercise", "shortcut"),
+    [
+        (ch01.FC_PARAMS, lambda *a, **k: cost.fc_params(*a, **k)),
+        (ch01.CONV_PARAMS, lambda *a, **k: cost.conv_params(*a, **k)),
+        (ch01.FLATTENED_DISTANCE, lambda *a, **k: geometry.flattened_distance(*a, **k)),
+        (ch01.CONV_AS_MATRIX, lambda *a, **k: ops.conv_matrix(*a, **k)),
+        (ch01.EQUIVARIANCE_ERROR, lambda *a, **k: equivariance.equivariance_error(*a, **k)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_handing_in_the_library_is_no_answer(exercise, shortcut):
+    verdict = evaluate(exercise, shortcut, 0)
+    assert (verdict.verdict, verdict.score) == ("forbidden", 0.0)
+
+
+def test_half_an_answer_earns_its_half():
+    weights_only = evaluate(ch01.CONV_PARAMS, lambda c_in, c_out, k, bias=True: 9, 0)
+    assert weights_only.earned == 0
+    square = evaluate(ch01.CONV_PARAMS, lambda i, o, k, bias=True: o * (i * k * k + bias), 0)
+    assert (square.verdict, square.earned) == ("partial", 2)
+    assert "rectangular kernel" in as_text(square)
+
+
+def test_always_zero_is_not_equivariant_knowledge():
+    verdict = evaluate(ch01.EQUIVARIANCE_ERROR, lambda op, image, shift: 0.0, 0)
+    assert verdict.earned == 0
+
+
+def test_a_quiz_never_has_two_ways_to_the_same_answer():
+    for seed in range(300):
+        for name, asked in ch01.QUIZ.asked(seed).items():
+            values = [asked.answer, *(value for value, _ in asked.wrong.values())]
+            assert len(set(values)) == len(values), (seed, name, values)
+            if asked.choices:
+                assert len(set(asked.choices)) == len(asked.choices) == len(values)
+
+
+def test_the_quiz_of_seed_one_by_hand():
+    asked = ch01.QUIZ.asked(1)
+    numbers = [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", asked["neighbours"].text)]
+    width, row, column, row_below, column_left = numbers
+    assert (row_below, column_left) == (row + 1, column - 1)
+    assert asked["neighbours"].answer == abs(row * width + column - row_below * width - column_left)
