@@ -112,9 +112,10 @@ def heatmap(
 def _write_numbers(ax: Axes, grid: Array, limit: float) -> None:
     texts = [[number(value) for value in row] for row in grid]
     longest = max(len(text) for row in texts for text in row)
-    size = min(11.0, 60.0 / max(grid.shape[1], longest))
+    size = _font_size(ax, grid.shape[0], grid.shape[1], longest)
     for row, column in np.ndindex(*grid.shape):
-        dark = abs(float(grid[row, column])) > 0.6 * limit
+        value = float(grid[row, column])
+        on_dark = "white" if abs(value) > 0.6 * limit else INK
         ax.text(
             column,
             row,
@@ -122,8 +123,15 @@ def _write_numbers(ax: Axes, grid: Array, limit: float) -> None:
             ha="center",
             va="center",
             fontsize=size,
-            color="white" if dark else INK,
+            color=on_dark if value else "#8a8a8a",  # a grid of zeros with a few weights in it
         )
+
+
+def _font_size(ax: Axes, rows: int, columns: int, characters: int) -> float:
+    """The size, in points, at which so many characters fit into a cell of an axes' grid."""
+    extent, dpi = ax.get_window_extent(), ax.get_figure(root=True).dpi  # type: ignore[union-attr]
+    cell = 72 / dpi * min(extent.width / columns, extent.height / rows)
+    return float(min(11.0, 0.7 * cell, 1.3 * cell / characters))
 
 
 def number(value: float) -> str:
