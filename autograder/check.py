@@ -46,8 +46,9 @@ def check(
     """Judge a learner's answer, show the card, return the points.
 
     The exercise is the one called `exercise`; unless said, it is found by the name of the variable
-    that holds `obj`, else by ``obj.__name__``; a dict of answers names its quiz. With ``hidden=True`` the cases are drawn anew: from `seed`,
-    else from the environment's ``COURSE_SEED``, else from chance.
+    that holds `obj`, else by ``obj.__name__``; a dict of answers names its quiz. With
+    ``hidden=True`` the cases are drawn anew: from `seed`, else from the environment's
+    ``COURSE_SEED``, else from chance.
 
     Returns the points earned, more than zero. Raises `NoPoints` where nothing is earned and
     LookupError where no exercise fits `obj`.
