@@ -272,6 +272,7 @@ def kernel_gallery(
     kernels: Mapping[str, npt.ArrayLike],
     responses: Mapping[str, npt.ArrayLike],
     columns: int = 4,
+    title: str = "",
 ) -> Figure:
     """A photograph and what each kernel makes of it, the kernel's numbers in the corner.
 
@@ -290,7 +291,7 @@ def kernel_gallery(
         1 + len(kernels),
         columns=columns,
         size=(3.0, 3.1),
-        title="Nine numbers decide what comes through (middle grey is zero where both signs occur)",
+        title=title,
     )
     show_image(axes[0], image, "the photograph")
     for ax, (name, kernel) in zip(axes[1:], kernels.items(), strict=True):
