@@ -50,13 +50,18 @@ def marked(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
+def _was_judged(verdict: Verdict) -> bool:
+    """Whether cases decided its aspects. A list of crosses would say nothing where none ran."""
+    return any(aspect.cases for aspect in verdict.aspects)
+
+
 # ── text ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def as_text(verdict: Verdict) -> str:
     """The card as plain text of at most 100 columns."""
     lines = [f"{verdict.exercise}: {HEADINGS[verdict.verdict]} · {points_text(verdict)}"]
-    if verdict.verdict not in ("not_attempted", "forbidden", "grader_error"):
+    if _was_judged(verdict):
         lines += [f"  {_sign(a)} {a.name}{_remark(a)}" for a in verdict.aspects]
     if verdict.failure is None:
         if verdict.verdict != "pass":
@@ -176,7 +181,7 @@ def as_html(verdict: Verdict) -> str:
         f"<h4>{escape(verdict.exercise)}: {escape(HEADINGS[verdict.verdict])} "
         f"<span>· {points_text(verdict)}</span></h4>",
     ]
-    if verdict.verdict not in ("not_attempted", "forbidden", "grader_error"):
+    if _was_judged(verdict):
         items = "".join(
             f"<li><b>{_sign(a)}</b>{escape(a.name)}{escape(_remark(a))}</li>"
             for a in verdict.aspects

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import contextlib
 import sys
-import sys
 from collections.abc import Iterator
 
 _SPACE = vars(builtins)
@@ -41,15 +40,3 @@ def restore_after_every_cell() -> None:
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is not None:
         shell.events.register("post_execute", restore_builtins)
-
-
-def restore_after_every_cell() -> None:
-    """In IPython: put Python's own builtins back after each cell, before IPython needs them."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if shell is not None:
-        shell.events.register("post_execute", _put_back)
-
-
-def _put_back() -> None:
-    take_back()
