@@ -151,6 +151,7 @@ function setText(node, text) {
 function createGrid({ label, kind, onPoint, onLeave, onPress, onEdit, editBy, valueOf }) {
   const root = el("div", { class: `cx-grid cx-${kind}`, role: "grid", "aria-label": label });
   const grid = { root, rows: 0, cols: 0, cells: [], editing: null };
+  const lines = []; // the rows: {node, cells}
   let active = [0, 0];
 
   grid.resize = (rows, cols) => {
@@ -159,12 +160,20 @@ function createGrid({ label, kind, onPoint, onLeave, onPress, onEdit, editBy, va
     grid.rows = rows;
     grid.cols = cols;
     grid.editing = null;
-    root.querySelectorAll(":scope > .cx-row").forEach((row) => row.remove());
-    grid.cells = range(rows).map((r) => {
-      const cells = range(cols).map((c) => createCell(r, c));
-      root.append(el("div", { class: "cx-row", role: "row" }, ...cells.map((cell) => cell.node)));
-      return cells;
+    // What stays in the page is left where it is: the browser's work is in what comes and goes.
+    while (lines.length > rows) lines.pop().node.remove();
+    while (lines.length < rows) {
+      lines.push({ node: el("div", { class: "cx-row", role: "row" }), cells: [] });
+      root.append(lines[lines.length - 1].node);
+    }
+    lines.forEach(({ node, cells }, r) => {
+      while (cells.length > cols) cells.pop().node.remove();
+      while (cells.length < cols) {
+        cells.push(createCell(r, cells.length));
+        node.append(cells[cells.length - 1].node);
+      }
     });
+    grid.cells = lines.map(({ cells }) => cells);
     root.style.setProperty("--cx-columns", cols);
     active = [clamp(active[0], 0, rows - 1), clamp(active[1], 0, cols - 1)];
     if (rows && cols) {
@@ -344,10 +353,9 @@ function createSlider({ label, min, max, onInput }) {
     setText(number, text);
     root.style.setProperty("--cx-low", percent(low));
     root.style.setProperty("--cx-high", percent(high));
-    const limits = [
-      low > min ? `at least ${low}` : "",
-      high < max ? `at most ${high}` : "",
-    ].filter(Boolean);
+    const limits = [low > min ? `at least ${low}` : "", high < max ? `at most ${high}` : ""].filter(
+      Boolean,
+    );
     const why = limits.length ? `${limits.join(", ")}: a window must fit` : "";
     input.setAttribute("aria-valuetext", why ? `${text} (${why})` : text);
     root.title = why;

@@ -4,8 +4,8 @@
 // The state is the widget's: image_size, kernel_size, in_channels, out_channels, side ("input" or
 // "output") and position (row and column of the cell pointed at, on that side). A weight's label is
 // its name: a letter where all outputs share it, a number where it belongs to one output alone.
-/* global el, createRoot, setText, createGrid, createSlider, createAnnouncer, linkModel, outputSize, windowPixels,
-   windowsTouching, formatCount, listed, plural, range, clamp -- common.js */
+/* From common.js: el, setText, createRoot, createGrid, createSlider, createAnnouncer, linkModel,
+   outputSize, windowPixels, windowsTouching, formatCount, listed, plural, range, clamp. */
 
 // ---------------------------------------------------------------- pure functions
 
@@ -112,16 +112,18 @@ export function countText(layer, state) {
 
 /** What the layer's matrix holds. */
 export function matrixText(layer, state) {
-  const { image_size: n, kernel_size: k } = state;
+  const { image_size: n, kernel_size: k, in_channels: cin, out_channels: cout } = state;
   const rows = outputSize(n, k) ** 2;
   const cols = n * n;
-  const shape = `${rows} × ${cols} matrix: a row for each output, a column for each pixel.`;
-  if (layer === "dense") return `${shape} All ${formatCount(rows * cols)} entries are free.`;
   const held = rows * k * k;
-  return (
-    `${shape} ${formatCount(rows * cols - held)} of ${formatCount(rows * cols)} entries are zero; ` +
-    `the other ${formatCount(held)} hold ${plural(k * k, "weight")}.`
-  );
+  const entries =
+    layer === "dense"
+      ? `All ${formatCount(rows * cols)} entries are free.`
+      : `${formatCount(rows * cols - held)} of ${formatCount(rows * cols)} entries are zero; ` +
+        `the other ${formatCount(held)} hold ${plural(k * k, "weight")}.`;
+  const pairs =
+    cin * cout > 1 ? ` One such matrix for each of ${cin} × ${cout} pairs of channels.` : "";
+  return `${rows} × ${cols} matrix: a row for each output, a column for each pixel. ${entries}${pairs}`;
 }
 
 /** The state with its position moved inside its side. */
@@ -146,6 +148,7 @@ export function toneOf(layer, label, k) {
 
 // ---------------------------------------------------------------- the view
 
+const unbroken = (text) => text.replace(/ × /g, "\u00a0×\u00a0"); // a product stays on one line
 const GAP = 2; // between two cells, as in the style sheet
 const NAMES = ["image_size", "kernel_size", "in_channels", "out_channels", "side", "position"];
 const HINT =
@@ -169,7 +172,10 @@ function render({ model, el: host }) {
   function change(patch) {
     const next = settled({ ...state, ...patch });
     const changed = Object.fromEntries(
-      NAMES.filter((name) => String(next[name]) !== String(state[name])).map((name) => [name, next[name]]),
+      NAMES.filter((name) => String(next[name]) !== String(state[name])).map((name) => [
+        name,
+        next[name],
+      ]),
     );
     if (!Object.keys(changed).length) return;
     state = next;
@@ -178,10 +184,7 @@ function render({ model, el: host }) {
   }
 
   const pointAt = (side) => (r, c) => change({ side, position: [r, c] });
-  const panels = [
-    createPanel("dense", "Dense layer"),
-    createPanel("convolution", "Convolution"),
-  ];
+  const panels = [createPanel("dense", "Dense layer"), createPanel("convolution", "Convolution")];
 
   function createPanel(layer, title) {
     const inputs = createGrid({
@@ -218,7 +221,11 @@ function render({ model, el: host }) {
     matrix.addEventListener("pointermove", (event) => {
       const box = matrix.getBoundingClientRect();
       const out = outputSize(state.image_size, state.kernel_size);
-      const row = clamp(Math.floor(((event.clientY - box.top) / box.height) * out * out), 0, out * out - 1);
+      const row = clamp(
+        Math.floor(((event.clientY - box.top) / box.height) * out * out),
+        0,
+        out * out - 1,
+      );
       pointAt("output")(Math.floor(row / out), row % out);
     });
     const count = el("p", { class: "cx-count" });
@@ -232,7 +239,22 @@ function render({ model, el: host }) {
       matrix,
       about,
     );
-    return { layer, inputs, outputs, wires, pair, inCaption, outCaption, sentence, canvas, marker, matrix, about, count, root };
+    return {
+      layer,
+      inputs,
+      outputs,
+      wires,
+      pair,
+      inCaption,
+      outCaption,
+      sentence,
+      canvas,
+      marker,
+      matrix,
+      about,
+      count,
+      root,
+    };
   }
 
   const sliders = {
@@ -258,11 +280,21 @@ function render({ model, el: host }) {
   );
 
   function drawPanel(panel) {
-    const { image_size: n, kernel_size: k, in_channels: cin, out_channels: cout, side, position } = state;
+    const {
+      image_size: n,
+      kernel_size: k,
+      in_channels: cin,
+      out_channels: cout,
+      side,
+      position,
+    } = state;
     const out = outputSize(n, k);
     const { layer, inputs, outputs } = panel;
     const used = new Map(
-      (side === "output" ? inputsOf : outputsOf)(layer, state, position).map(({ cell, label }) => [`${cell}`, label]),
+      (side === "output" ? inputsOf : outputsOf)(layer, state, position).map(({ cell, label }) => [
+        `${cell}`,
+        label,
+      ]),
     );
     panel.pair.style.setProperty("--cx-across", n + out);
     inputs.resize(n, n);
@@ -287,7 +319,7 @@ function render({ model, el: host }) {
       grid.root.dataset.sheets = Math.min(name === "input" ? cin : cout, 3);
       if (here) grid.setActive(...position);
     }
-    const square = (size) => `${size}\u00a0×\u00a0${size}`; // kept on one line
+    const square = (size) => unbroken(`${size} × ${size}`);
     const times = (count) => (count > 1 ? `, ${count}\u00a0channels` : "");
     panel.inCaption.replaceChildren(el("b", {}, "Image"), ` ${square(n)}${times(cin)}`);
     panel.outCaption.replaceChildren(el("b", {}, "Output"), ` ${square(out)}${times(cout)}`);
@@ -295,29 +327,29 @@ function render({ model, el: host }) {
     const total = weightCounts(n, k, cin, cout)[layer];
     panel.count.replaceChildren(
       el("b", { class: "cx-total" }, plural(total, "weight")),
-      ` = ${countText(layer, state)}`,
+      unbroken(` = ${countText(layer, state)}`),
     );
-    setText(panel.about, matrixText(layer, state));
-    drawWires(panel, used);
+    setText(panel.about, unbroken(matrixText(layer, state)));
+    panel.used = used;
     drawMatrix(panel);
   }
 
   /** A line for each connection, from the right edge of the pixel to the left edge of the output. */
-  function drawWires(panel, used) {
+  function drawWires(panel) {
     const { side, position } = state;
     const box = panel.pair.getBoundingClientRect();
-    const pitchOf = (grid) => (grid.root.getBoundingClientRect().width + GAP) / grid.cols;
-    const edge = (grid, [r, c], right) => {
+    const edgesOf = (grid, right) => {
       const place = grid.root.getBoundingClientRect();
-      const pitch = pitchOf(grid);
-      const x = place.left - box.left + c * pitch + (right ? pitch - GAP : 0);
-      return [x, place.top - box.top + (r + 0.5) * pitch - GAP / 2];
+      const pitch = (place.width + GAP) / grid.cols;
+      const left = place.left - box.left + (right ? pitch - GAP : 0);
+      const middle = place.top - box.top + (pitch - GAP) / 2;
+      return ([r, c]) => `${(left + c * pitch).toFixed(1)},${(middle + r * pitch).toFixed(1)}`;
     };
-    const lines = [...used.keys()].map((key) => {
+    const [from, to] = [edgesOf(panel.inputs, true), edgesOf(panel.outputs, false)];
+    const lines = [...panel.used.keys()].map((key) => {
       const cell = key.split(",").map(Number);
       const [pixel, output] = side === "output" ? [cell, position] : [position, cell];
-      const ends = [edge(panel.inputs, pixel, true), edge(panel.outputs, output, false)];
-      return `M${ends.map((end) => end.map((x) => x.toFixed(1))).join("L")}`;
+      return `M${from(pixel)}L${to(output)}`;
     });
     panel.wires.firstChild.setAttribute("d", lines.join(""));
   }
@@ -364,7 +396,12 @@ function render({ model, el: host }) {
       el(
         "thead",
         {},
-        el("tr", {}, el("td", {}), ...sizes.map((size) => el("th", { scope: "col" }, `${size} × ${size}`))),
+        el(
+          "tr",
+          {},
+          el("td", {}),
+          ...sizes.map((size) => el("th", { scope: "col" }, `${size} × ${size}`)),
+        ),
       ),
       el("tbody", {}, row("Dense layer", "dense"), row("Convolution", "convolution")),
     );
@@ -374,17 +411,22 @@ function render({ model, el: host }) {
     const { image_size: n, kernel_size: k } = state;
     panels.forEach(drawPanel);
     drawCounts();
+    panels.forEach(drawWires); // last, as it asks where the cells ended up
     for (const [name, one] of Object.entries(sliders)) {
       const highest = name === "kernel_size" ? n : Infinity;
       const lowest = name === "image_size" ? k : -Infinity;
       one.update(state[name], { lowest, highest });
     }
-    announcer.say(panels.map(({ layer, root: { ariaLabel } }) => `${ariaLabel}: ${sentenceOf(layer, state)}`).join(" "));
+    announcer.say(
+      panels
+        .map(({ layer, root: { ariaLabel } }) => `${ariaLabel}: ${sentenceOf(layer, state)}`)
+        .join(" "),
+    );
   }
 
   host.append(root);
   draw();
-  const onResize = new ResizeObserver(() => panels.forEach(drawPanel)); // the wires follow the cells
+  const onResize = new ResizeObserver(() => panels.forEach(drawWires)); // the wires follow the cells
   onResize.observe(root);
   return () => {
     onResize.disconnect();

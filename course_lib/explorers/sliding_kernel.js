@@ -2,9 +2,9 @@
 //
 // The state is the widget's: image, kernel, stride, padding, dilation, position (row and column of
 // the current output), filled. Everything drawn follows from it, in the page, without the kernel.
-/* global el, createRoot, setText, createGrid, createSlider, createSelect, createButton, createAnnouncer, linkModel,
-   outputSize, effectiveKernel, windowStarts, windowPixels, windowsTouching, unusedPixels, droppedTail,
-   formatNumber, formatWeight, listed, plural, range, clamp -- common.js */
+/* From common.js: el, setText, createRoot, createGrid, createSlider, createSelect, createButton,
+   createAnnouncer, linkModel, outputSize, effectiveKernel, windowsTouching, unusedPixels,
+   droppedTail, formatNumber, formatWeight, listed, plural, range, clamp. */
 
 // ---------------------------------------------------------------- pure functions
 
@@ -26,7 +26,12 @@ const binomial = (k) =>
 /** Kernels to start from: [id, name, the sizes it exists in (null: any), how to make it]. */
 export const KERNELS = [
   ["example", "the text’s example", null, (k) => table(k, k, (r, c) => ((r + c) % 2 ? 0 : 1))],
-  ["identity", "identity", null, (k) => table(k, k, (r, c) => Number(r === (k - 1) >> 1 && c === r))],
+  [
+    "identity",
+    "identity",
+    null,
+    (k) => table(k, k, (r, c) => Number(r === (k - 1) >> 1 && c === r)),
+  ],
   ["vertical", "vertical edge", null, (k) => table(k, k, (r, c) => Math.sign(2 * c - k + 1))],
   ["horizontal", "horizontal edge", null, (k) => table(k, k, (r) => Math.sign(2 * r - k + 1))],
   ["diagonal", "diagonal edge", null, (k) => table(k, k, (r, c) => Math.sign(c - r))],
@@ -39,8 +44,26 @@ export const KERNELS = [
     null,
     (k) => table(k, k, (r, c) => (binomial(k)[r] * binomial(k)[c]) / 4 ** (k - 1)),
   ],
-  ["sharpen", "sharpen", 3, () => [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]],
-  ["outline", "outline", 3, () => [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]],
+  [
+    "sharpen",
+    "sharpen",
+    3,
+    () => [
+      [0, -1, 0],
+      [-1, 5, -1],
+      [0, -1, 0],
+    ],
+  ],
+  [
+    "outline",
+    "outline",
+    3,
+    () => [
+      [-1, -1, -1],
+      [-1, 8, -1],
+      [-1, -1, -1],
+    ],
+  ],
 ];
 
 /** Images to start from: [id, name, the value at row r and column c of n]. */
@@ -48,12 +71,17 @@ export const IMAGES = [
   ["ramp", "the text’s ramp", (r, c) => r + c + 1],
   ["vertical", "a vertical edge", (r, c, n) => (2 * c >= n ? 9 : 0)],
   ["horizontal", "a horizontal edge", (r, c, n) => (2 * r >= n ? 9 : 0)],
-  ["square", "a bright square", (r, c, n) => (Math.min(r, c, n - 1 - r, n - 1 - c) >= n / 4 ? 9 : 0)],
+  [
+    "square",
+    "a bright square",
+    (r, c, n) => (Math.min(r, c, n - 1 - r, n - 1 - c) >= n / 4 ? 9 : 0),
+  ],
   ["dot", "a single dot", (r, c, n) => (r === n >> 1 && c === r ? 9 : 0)],
 ];
 
 /** A preset at a size: an image of n × n, a kernel of k × k (of its own size where it has only one). */
-export const makeImage = (id, n) => table(n, n, (r, c) => IMAGES.find(([name]) => name === id)[2](r, c, n));
+export const makeImage = (id, n) =>
+  table(n, n, (r, c) => IMAGES.find(([name]) => name === id)[2](r, c, n));
 export const makeKernel = (id, k) => {
   const [, , size, make] = KERNELS.find(([name]) => name === id);
   return make(size ?? k);
@@ -107,7 +135,9 @@ export function limits(state) {
   const taps = Math.max(...shapeOf(state.kernel));
   const lack = Math.max(...axesOf(state).map(([n, k]) => effectiveKernel(k, dilation) - n));
   const stretch = Math.min(
-    ...axesOf(state).map(([n, k]) => (k > 1 ? Math.floor((n + 2 * padding - 1) / (k - 1)) : Infinity)),
+    ...axesOf(state).map(([n, k]) =>
+      k > 1 ? Math.floor((n + 2 * padding - 1) / (k - 1)) : Infinity,
+    ),
   );
   const within = (name, low, high) => [
     Math.max(low, RANGES[name][0]),
@@ -217,7 +247,9 @@ export function leftOutReasons(state) {
   const [height, width] = axesOf(state);
   const [down, across] = [leftOut(height), leftOut(width)];
   const some = (noun, indices) =>
-    indices.length ? [`${noun}${indices.length > 1 ? "s" : ""} ${listed(indices.map(String))}`] : [];
+    indices.length
+      ? [`${noun}${indices.length > 1 ? "s" : ""} ${listed(indices.map(String))}`]
+      : [];
   const name = (kind) => {
     const text = listed([...some("row", down[kind]), ...some("column", across[kind])]);
     return text && text[0].toUpperCase() + text.slice(1);
@@ -325,7 +357,11 @@ function render({ model, el: host }) {
     },
     onEdit: (r, c, value) => {
       const [i, j] = padded(r, c);
-      change({ image: table(...shapeOf(state.image), (p, q) => (p === i && q === j ? value : state.image[p][q])) });
+      change({
+        image: table(...shapeOf(state.image), (p, q) =>
+          p === i && q === j ? value : state.image[p][q],
+        ),
+      });
     },
     onPoint: (r, c) => {
       if (drag) return;
@@ -344,7 +380,11 @@ function render({ model, el: host }) {
     editBy: "click",
     valueOf: (r, c) => state.kernel[r][c],
     onEdit: (r, c, value) =>
-      change({ kernel: state.kernel.map((row, i) => row.map((old, j) => (i === r && j === c ? value : old))) }),
+      change({
+        kernel: state.kernel.map((row, i) =>
+          row.map((old, j) => (i === r && j === c ? value : old)),
+        ),
+      }),
   });
   const output = createGrid({
     label: "output: arrow keys move the window",
@@ -359,7 +399,6 @@ function render({ model, el: host }) {
   // -- the window
   const frame = el("div", { class: "cx-window", role: "application", tabindex: 0 });
   frame.setAttribute("aria-roledescription", "sliding window");
-  image.root.append(frame);
   frame.addEventListener("keydown", (event) => {
     const [rows, cols] = outputShape(state);
     const [row, col] = state.position;
@@ -486,15 +525,15 @@ function render({ model, el: host }) {
 
   // -- what is said
   const captions = [0, 1, 2].map(() => el("div", { class: "cx-caption" }));
-  const figure = (caption, grid) => el("div", { class: "cx-figure" }, caption, grid.root);
+  const figure = (caption, ...content) => el("div", { class: "cx-figure" }, caption, ...content);
   const stage = el(
     "div",
     { class: "cx-stage" },
-    figure(captions[0], image),
+    figure(captions[0], el("div", { class: "cx-slide" }, frame, image.root)),
     el("div", { class: "cx-operator", "aria-hidden": "true" }, "∗"),
-    figure(captions[1], kernel),
+    figure(captions[1], kernel.root),
     el("div", { class: "cx-operator", "aria-hidden": "true" }, "="),
-    figure(captions[2], output),
+    figure(captions[2], output.root),
   );
   const sum = el("dd", { class: "cx-sum" });
   const goes = el("dd", {});
@@ -542,13 +581,20 @@ function render({ model, el: host }) {
     const [height, width] = shapeOf(state.image);
     const [rows, cols] = shapeOf(values);
     const [down, across] = axesOf(state).map(leftOut);
-    const window = new Map(terms(state, position).flat().map((term) => [`${term.r},${term.c}`, term]));
+    const window = new Map(
+      terms(state, position)
+        .flat()
+        .map((term) => [`${term.r},${term.c}`, term]),
+    );
     const fed = new Map(
       (pixel ? outputsOf(state, pixel) : []).map(({ position: at, tap }) => [`${at}`, tap]),
     );
 
     stage.style.setProperty("--cx-across", width + 2 * padding + shapeOf(state.kernel)[1] + cols);
-    stage.style.setProperty("--cx-widest", Math.max(width + 2 * padding, shapeOf(state.kernel)[1] + cols + 2));
+    stage.style.setProperty(
+      "--cx-widest",
+      Math.max(width + 2 * padding, shapeOf(state.kernel)[1] + cols + 2),
+    );
     image.resize(height + 2 * padding, width + 2 * padding);
     const brightest = largest(state.image);
     for (let r = 0; r < image.rows; r += 1) {
@@ -619,7 +665,11 @@ function render({ model, el: host }) {
     output.setActive(...position);
 
     const spread = dilation > 1 && spans.some((span) => span > 1) ? `, spans ${shape(spans)}` : "";
-    caption(captions[0], "Image", shape([height, width]) + (padding ? `, padded to ${shape([image.rows, image.cols])}` : ""));
+    caption(
+      captions[0],
+      "Image",
+      shape([height, width]) + (padding ? `, padded to ${shape([image.rows, image.cols])}` : ""),
+    );
     caption(captions[1], "Kernel", shape(shapeOf(state.kernel)) + spread);
     caption(captions[2], "Output", shape([rows, cols]));
   }
@@ -637,7 +687,11 @@ function render({ model, el: host }) {
           { class: "cx-terms" },
           ...row.flatMap((term, j) => [
             i || j ? "+ " : "",
-            el("span", { class: term.pixel * term.weight === 0 ? "cx-zero" : "cx-term" }, termText(term)),
+            el(
+              "span",
+              { class: term.pixel * term.weight === 0 ? "cx-zero" : "cx-term" },
+              termText(term),
+            ),
             j < row.length - 1 ? " " : "",
           ]),
           ...(i === rows.length - 1 ? [result] : []),
@@ -645,11 +699,23 @@ function render({ model, el: host }) {
         " ",
       ]),
     );
-    announcer.say(`Output row ${position[0]}, column ${position[1]}: ${arithmeticText(state, position)}`);
+    announcer.say(
+      `Output row ${position[0]}, column ${position[1]}: ${arithmeticText(state, position)}`,
+    );
 
-    setText(goes, pixel ? pixelText(state, pixel) : "Point at a pixel of the image to see which outputs it feeds.");
+    setText(
+      goes,
+      pixel
+        ? pixelText(state, pixel)
+        : "Point at a pixel of the image to see which outputs it feeds.",
+    );
     const [height, width] = axesOf(state);
-    const lines = sameTable(height, width) ? [["", height]] : [["height ", height], ["width ", width]];
+    const lines = sameTable(height, width)
+      ? [["", height]]
+      : [
+          ["height ", height],
+          ["width ", width],
+        ];
     size.replaceChildren(...lines.map(([name, axis]) => formula(name, axis)));
     unused.replaceChildren(
       ...leftOutReasons(state).flatMap(({ kind, text }) => [
@@ -688,7 +754,9 @@ function render({ model, el: host }) {
       "div",
       { class: "cx-formula-line", role: "math", "aria-label": `${name}${formulaText(axis)}` },
       name,
-      ...steps.flatMap((step, i) => [el("span", { class: "cx-step" }, i ? "= " : "", step, " + 1 ")]),
+      ...steps.flatMap((step, i) => [
+        el("span", { class: "cx-step" }, i ? "= " : "", step, " + 1 "),
+      ]),
       el("span", { class: "cx-step" }, "= ", el("b", {}, windows)),
     );
   }

@@ -1,7 +1,6 @@
 // Runs an explorer on a page of its own, where there is no notebook and no kernel: in the HTML
 // export of a notebook, inside a frame. Python puts this text behind an explorer's module and puts
 // the state, as JSON, into the page.
-/* global render */
 
 /** What an explorer asks of a widget's model, without a widget: get, set, on, off, save_changes. */
 function createModel(state) {
@@ -16,7 +15,10 @@ function createModel(state) {
       listeners.set(event, [...(listeners.get(event) ?? []), listener]);
     },
     off(event, listener) {
-      listeners.set(event, (listeners.get(event) ?? []).filter((one) => one !== listener));
+      listeners.set(
+        event,
+        (listeners.get(event) ?? []).filter((one) => one !== listener),
+      );
     },
     save_changes() {},
   };

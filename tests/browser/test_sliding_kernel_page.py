@@ -141,7 +141,7 @@ def test_tab_reaches_everything_in_order_with_a_visible_focus(open_page):
         ":SELECT",
         ":BUTTON",
         ":BUTTON",
-        "cx-image:application",
+        ":application",
         "cx-image:gridcell",
         "cx-kernel:gridcell",
         "cx-output:gridcell",

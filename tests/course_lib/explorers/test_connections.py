@@ -226,6 +226,11 @@ def test_the_matrix_in_words(javascript):
         zero, held = f"{(matrix == 0).sum():,}", f"{(matrix == 1).sum():,}"
         assert text.startswith(f"{rows} × {columns} matrix")
         assert f"{zero} of {matrix.size:,} entries are zero; the other {held} hold " in text
+    call = ("matrixText", ["dense", state(cin=3, cout=16)])
+    assert javascript(Connections, [call]) == [
+        "16 × 36 matrix: a row for each output, a column for each pixel. "
+        "All 576 entries are free. One such matrix for each of 3 × 16 pairs of channels."
+    ]
 
 
 def test_neighbouring_weights_differ_in_tone(javascript):
