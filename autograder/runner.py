@@ -488,7 +488,7 @@ def _verdict(
     verdict = _judge(exercise, cases, probed["observations"])
     if end is None or end.status == "ok" or verdict.verdict == "not_attempted":
         return verdict
-    return replace(verdict, message=f"{_ended(verdict.message)} But {_aside(end, where, exercise)}")
+    return replace(verdict, advice=f"{verdict.advice} {_aside(end, where, exercise)}".strip())
 
 
 def _judge(
@@ -511,7 +511,7 @@ def _undefined(
     if end is not None and end.status == "memory":
         return _blank(exercise, "memory", f"{where} itself ran out of memory")
     if end is not None and end.trouble is not None:
-        text = f"{where} does not get as far as {name}: {_said(end.trouble)}"
+        text = f"{where} stops before {name} is defined: {_said(end.trouble)}"
         return _blank(exercise, "error", text)
     text = f"{where} does not define {name}"
     near = difflib.get_close_matches(name, defined, n=1, cutoff=0.6)
@@ -539,11 +539,13 @@ def _said(trouble: Trouble) -> str:
 
 
 def _aside(end: CellEnd, where: str, exercise: Exercise) -> str:
+    """What to say of code that defines its answer and then fails."""
+    where = where.capitalize()
     if end.status == "time":
-        return f"{where} itself ran longer than {exercise.time_limit:g} s and was stopped"
+        return f"{where} itself ran longer than {exercise.time_limit:g} s and was stopped."
     if end.status == "memory" or end.trouble is None:
-        return f"{where} itself ran out of memory"
-    return f"{where} itself stops: {_said(end.trouble)}"
+        return f"{where} itself ran out of memory."
+    return f"{where} itself stops in {_said(end.trouble)}."
 
 
 def _cut_short(exercise: Exercise, outcome: Outcome | None, during: str) -> Verdict:

@@ -42,7 +42,8 @@ _SLOW_IMPORTS = {
     "scipy.signal": re.compile(r"^\s*(?:import|from)\s+scipy\b", re.M),
 }
 _CHANGED = re.compile(r"argument \d{1,4}|\w{1,100}")
-CAN_FORK = hasattr(os, "fork") and hasattr(socket, "send_fds")
+# macOS has fork too, but its numerical libraries do not survive it.
+CAN_FORK = sys.platform == "linux"
 
 
 class WorkerError(RuntimeError):
@@ -68,8 +69,8 @@ class Outcome:
 class Worker:
     """Runs jobs in child processes, one after the other; a context manager.
 
-    With `fork`, the default where the platform has it, a template process is forked for each job;
-    without, each job starts an interpreter.
+    With `fork`, the default on Linux, a template process is forked for each job; without, each job
+    starts an interpreter.
     """
 
     def __init__(self, fork: bool = CAN_FORK) -> None:

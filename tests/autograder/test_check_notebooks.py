@@ -163,7 +163,7 @@ def moving_sum(x, width, stride=1):
 BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], dict[str, str], str]] = {
     "as it should be": (lambda notebook: None, FULL, ""),
     "half-way exception": (written(moving_sum="1 / 0\n" + SUM), SUM_LOST, "line 1: ZeroDivision"),
-    "exception after it": (written(moving_sum=SUM + "1 / 0"), FULL, "the cell itself stops"),
+    "exception after it": (written(moving_sum=SUM + "1 / 0"), FULL, "The cell itself stops"),
     "syntax error": (written(moving_sum="def moving_sum(x:\n"), SUM_LOST, "SyntaxError"),
     "cleared": (written(moving_sum=""), SUM_LOST, "the cell does not define moving_sum"),
     "renamed": (
@@ -226,7 +226,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], dict[str, str], str]] 
             "for name in dir(builtins):\n    setattr(builtins, name, None)\n" + SUM
         ),
         SUM_LOST,
-        "does not get as far",
+        "stops before moving_sum is defined",
     ),
     "transformers that empty cells": (
         written(

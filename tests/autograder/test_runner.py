@@ -74,7 +74,7 @@ FILES: dict[str, tuple[str | bytes, str, str]] = {
     "prints": ("print('x' * 10**7)\n" + GOOD, "pass", ""),
     "floods": ("import os\nfor i in range(9):\n    os.write(1, b'x' * 10**7)\n" + GOOD, "pass", ""),
     "warns": ("import warnings\nwarnings.simplefilter('error')\n" + GOOD, "pass", ""),
-    "raises after": (GOOD + "1 / 0", "pass", "But the file itself stops: line 7: Zero"),
+    "raises after": (GOOD + "1 / 0", "pass", "The file itself stops in line 7: Zero"),
     "exits after": (GOOD + "raise SystemExit(3)", "pass", "your code calls exit()"),
     "a program": (GOOD + "if __name__ == '__main__':\n    1 / 0", "pass", "is right"),
     "checks itself": (

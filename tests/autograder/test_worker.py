@@ -40,7 +40,7 @@ def steps(*sources: str, seconds: float = 5.0) -> list[dict[str, Any]]:
     return [*cells, {"exercise": "twice", "probe": ASK, "seconds": seconds}]
 
 
-@pytest.fixture(params=[True, False], ids=["forked", "fresh"])
+@pytest.fixture(scope="module", params=[True, False], ids=["forked", "fresh"])
 def running(request: pytest.FixtureRequest) -> Iterator[Worker]:
     with Worker(fork=request.param) as one:
         yield one
@@ -104,10 +104,11 @@ def test_a_job_has_a_limit_for_all_its_steps(running: Worker) -> None:
 
 
 def test_the_childs_environment_holds_no_secret_of_the_course(
-    running: Worker, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COURSE_SEED", "12345")
-    outcome = running.run(steps("import os\nassert 'COURSE_SEED' not in os.environ\n" + GOOD))
+    with Worker() as one:
+        outcome = one.run(steps("import os\nassert 'COURSE_SEED' not in os.environ\n" + GOOD))
     assert outcome.frames[0]["status"] == "ok"
 
 
@@ -117,11 +118,11 @@ def test_memory_has_a_limit(running: Worker) -> None:
     assert outcome.frames[0]["status"] == "memory"
 
 
-def test_directories_of_jobs_are_removed(running: Worker) -> None:
-    running.run(steps("import os\nos.mkdir('a')\nos.mkdir('a/b')\n" + GOOD))
-    place = running._place
-    assert [path.name for path in place.iterdir() if path.is_dir() and path.name != "ipython"] == []
-    running.close()
+def test_directories_of_jobs_are_removed() -> None:
+    with Worker() as one:
+        one.run(steps("import os\nos.mkdir('a')\nos.mkdir('a/b')\n" + GOOD))
+        place = one._place
+        assert [path.name for path in place.iterdir() if path.is_dir()] == []
     assert not place.exists()
 
 
