@@ -595,7 +595,6 @@ def _conv_that_writes_into_the_image(image: Array, kernel: Array, **sizes: Any) 
 def _conv_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("one window after another", (_whole(rng, 2, 2), _real(rng, 2, 2)))
     yield Case("one window after another", (_real(rng, 3, 3), _real(rng, 2, 2)))
-    yield Case("one window after another", (_real(rng, 4, 4), _whole(rng, 1, 1) + 6))
     yield Case("one window after another", (_whole(rng, 4, 4), _real(rng, 3, 3)))
     yield Case("rectangles", (_real(rng, 2, 4), _real(rng, 1, 3)))
     yield Case("rectangles", (_real(rng, 5, 3), _real(rng, 2, 2)))
@@ -1610,7 +1609,7 @@ EDGE_KERNEL = PropertyExercise(
 
 # ── conv2d_vectorised ───────────────────────────────────────────────────────────────────────────
 
-_STEPS = 6_000  # a loop over the pixels of these images takes more than 20,000
+_STEPS = 4_000  # a loop over the pixels of this image takes more than 10,000
 
 
 def _vectorised_by_fft(image: Array, kernel: Array) -> Array:
@@ -1661,10 +1660,8 @@ def _vectorised_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case(same, (_real(rng, 4, 5), _real(rng, 2, 2)))
     yield Case(same, (_real(rng, 5, 4), _real(rng, 2, 3)))
     yield Case(same, (_real(rng, 4, 6), _real(rng, 3, 1)))
-    for kernel_shape in ((3, 3), (2, 4)):
-        image = _real(rng, 30, 40)
-        kernel = _real(rng, *kernel_shape)
-        yield Case("no loop over pixels", (image, kernel), max_steps=_STEPS)
+    large = (_real(rng, 20, 28), _real(rng, 3, 4))
+    yield Case("no loop over pixels", large, max_steps=_STEPS)
 
 
 CONV2D_VECTORISED = FunctionExercise(
@@ -1979,9 +1976,9 @@ QUIZ = QuestionExercise(
 
 EXERCISES = (
     OUTPUT_SIZE,
+    VISIT_COUNTS,
     ZERO_PAD,
     SAME_PADDING,
-    VISIT_COUNTS,
     CONV2D_SINGLE,
     TRUE_CONVOLUTION,
     EDGE_KERNEL,
