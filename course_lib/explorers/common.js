@@ -153,13 +153,16 @@ function createGrid({ label, kind, onPoint, onLeave, onPress, onEdit, editBy, va
   const grid = { root, rows: 0, cols: 0, cells: [], editing: null };
   const lines = []; // the rows: {node, cells}
   let active = [0, 0];
+  let resizing = false;
 
   grid.resize = (rows, cols) => {
     if (rows === grid.rows && cols === grid.cols) return;
     const hadFocus = root.contains(document.activeElement);
     grid.rows = rows;
     grid.cols = cols;
-    grid.editing = null;
+    const field = grid.editing;
+    grid.editing = null; // before it goes: a field that is taken away loses the focus and reports
+    field?.remove();
     // What stays in the page is left where it is: the browser's work is in what comes and goes.
     while (lines.length > rows) lines.pop().node.remove();
     while (lines.length < rows) {
@@ -178,7 +181,9 @@ function createGrid({ label, kind, onPoint, onLeave, onPress, onEdit, editBy, va
     active = [clamp(active[0], 0, rows - 1), clamp(active[1], 0, cols - 1)];
     if (rows && cols) {
       grid.cells[active[0]][active[1]].node.tabIndex = 0;
+      resizing = true; // the focus comes back to where it was: nobody pointed at a cell
       if (hadFocus) grid.cells[active[0]][active[1]].node.focus();
+      resizing = false;
     }
   };
 
@@ -282,7 +287,8 @@ function createGrid({ label, kind, onPoint, onLeave, onPress, onEdit, editBy, va
     const at = cellAt(event.target);
     if (!at) return;
     grid.setActive(...at);
-    if (event.target.matches?.(":focus-visible") && !grid.editing) onPoint?.(...at);
+    if (resizing || grid.editing) return;
+    if (event.target.matches(":focus-visible")) onPoint?.(...at);
   });
   root.addEventListener("focusout", (event) => {
     if (!root.contains(event.relatedTarget)) onLeave?.();
@@ -385,9 +391,13 @@ function createButton(text, onClick) {
 function createAnnouncer() {
   const root = el("div", { class: "cx-spoken", role: "status", "aria-live": "polite" });
   let timer = null;
+  let last = null;
   return {
     root,
     say(text) {
+      const news = last !== null && text !== last; // what an explorer opens with is none
+      last = text;
+      if (!news) return;
       clearTimeout(timer);
       timer = setTimeout(() => setText(root, text), 200);
     },

@@ -258,12 +258,14 @@ export function leftOutReasons(state) {
   const why = `because the stride leaves ${listed(tails.map(String))} over.`;
   const reasons = [];
   if (name("dropped")) {
-    reasons.push({ kind: "dropped", text: `${name("dropped")}: the floor drops them, ${why}` });
+    const them = down.dropped.length + across.dropped.length > 1 ? "them" : "it";
+    reasons.push({ kind: "dropped", text: `${name("dropped")}: the floor drops ${them}, ${why}` });
   } else if (tails.length) {
     reasons.push({ kind: "dropped", text: `Only padding at the end: the floor drops it, ${why}` });
   }
   if (name("skipped")) {
-    reasons.push({ kind: "skipped", text: `${name("skipped")}: every window steps over them.` });
+    const them = down.skipped.length + across.skipped.length > 1 ? "them" : "it";
+    reasons.push({ kind: "skipped", text: `${name("skipped")}: every window steps over ${them}.` });
   }
   if (!name("dropped") && !name("skipped")) {
     reasons.push({ kind: "", text: "Every pixel is in at least one window." });
@@ -700,7 +702,9 @@ function render({ model, el: host }) {
       ]),
     );
     announcer.say(
-      `Output row ${position[0]}, column ${position[1]}: ${arithmeticText(state, position)}`,
+      pixel
+        ? pixelText(state, pixel)
+        : `Output row ${position[0]}, column ${position[1]}: ${arithmeticText(state, position)}`,
     );
 
     setText(

@@ -276,7 +276,7 @@ def test_the_left_out_pixels_in_words(javascript):
         ),
         (
             state(5, 6, (3, 3), stride=2),
-            ["Column 5: the floor drops them, because the stride leaves 1 over."],
+            ["Column 5: the floor drops it, because the stride leaves 1 over."],
         ),
         (
             state(6, 6, (3, 3), stride=2, padding=1),
