@@ -128,11 +128,15 @@ def _numbered_cells(
 
 
 def before_and_after(
-    before: npt.ArrayLike, after: npt.ArrayLike, titles: Sequence[str], rows: tuple[str, str]
+    before: npt.ArrayLike,
+    after: npt.ArrayLike,
+    titles: Sequence[str],
+    rows: tuple[str, str],
+    size: float = 1.15,
 ) -> Figure:
     """Two rows of small images (N, H, W) in [0, 1], each image above what became of it.
 
-    `titles` names the N columns, `rows` the two rows.
+    `titles` names the N columns, `rows` the two rows; an image is `size` inches wide.
 
     Raises ValueError where the two are not of one shape.
 
@@ -147,7 +151,7 @@ def before_and_after(
             f"before and after have shapes {upper.shape} and {lower.shape}, must be one (N, H, W)"
         )
     n = len(upper)
-    fig, axes = figure(2 * n, columns=n, size=(1.15, 1.3))
+    fig, axes = figure(2 * n, columns=n, size=(size, 1.13 * size))
     for place, image in enumerate([*upper, *lower]):
         show_image(axes[place], image, titles[place] if place < n else "")
     for ax, name in zip((axes[0], axes[n]), rows, strict=True):

@@ -1,0 +1,1026 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Chapter 01 · Why convolution?
+#
+# Cut a photograph of a cat into its pixels, shake them in a bag, and lay them out again in some other order. For you the cat
+# is gone. For a fully connected layer nothing has happened at all, and in section 3 you will see that to the last digit.
+#
+# A network that reads images should know what you know without thinking: that pixels have neighbours. This chapter is about
+# the layer that knows it, what that saves, and what it costs.
+#
+# **What you will be able to do**
+#
+# - count the parameters of a fully connected layer and of a convolution, and say which of the two depends on the image's size;
+# - say what is lost when an image becomes a vector, and measure who misses it;
+# - name the three things that a convolution takes for granted about images, and what each is good for;
+# - write a convolution as the matrix it is;
+# - tell *equivariance* from *invariance*, and measure the first.
+#
+# **What you need**: NumPy arrays and the product of a matrix and a vector. You should have seen a neural network being trained
+# once; you need not have written one. The exercises need NumPy alone.
+#
+# **Time and points**: about 100 minutes, 24 points.
+#
+# | section | exercise | points |
+# | --- | --- | ---: |
+# | 1 | `fc_params` | 2 |
+# | 2 | `conv_params` | 4 |
+# | 3 | `flattened_distance` | 3 |
+# | 6 | `conv_as_matrix` | 4 |
+# | 7 | `equivariance_error` | 4 |
+# | 11 | `quiz_01` | 7 |
+#
+# Stuck on an exercise? `hint(fc_params)` in a cell of your own shows a hint, and a further one each time you run it. After
+# the last hint, or once you have passed, `solution(fc_params)` shows our answer.
+#
+# The experiments below use the course's own functions, never yours: you can run them before you have solved anything.
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import numpy as np
+
+from autograder.check import check, hint, questions, solution
+from course_lib import cost, data, equivariance, geometry, ops
+
+# %%
+from course_lib.explorers import Connections
+from course_lib.plots import described
+from course_lib.plots import why_convolution as plots
+
+# %% [markdown]
+# ## 1 · What does a fully connected layer cost?
+#
+# A fully connected layer, also called *dense*, draws a line from every input to every output. Each line is one weight. Give it
+# an image, and every pixel is an input; a colour image has three inputs a pixel.
+#
+# *Before you run the cell:* the smallest image below has 28×28 grey pixels and goes into 512 units. Thousands of weights?
+# Hundreds of thousands? And how many for an ordinary photograph?
+
+# %%
+layers = [
+    ("28×28 grey", 28 * 28, 512),
+    ("224×224 colour", 224 * 224 * 3, 512),
+    ("200×200 colour", 200 * 200 * 3, 1_000),
+]
+print("         image    inputs   units       weights")
+for image, n_in, n_out in layers:
+    print(f"{image:>14} {n_in:>9,} {n_out:>7,} {n_in * n_out:>13,}")
+
+megabytes = 224 * 224 * 3 * 512 * 4 / 1e6  # a weight is a 32-bit number: four bytes
+print(f"\nThe second layer's weights fill {megabytes:.0f} MB.")
+
+# %% [markdown]
+# The thumbnail already takes 401,408 weights. The photograph takes 77,070,336, and it is not a large photograph. With 1,000
+# units, 200×200 pixels are enough for 120,000,000. That is one layer, and its work has hardly begun.
+#
+# The rule is short. With $n_\text{in}$ inputs and $n_\text{out}$ outputs, and one **bias** that each output adds to its sum:
+#
+# $$\text{parameters} = n_\text{in} \cdot n_\text{out} + n_\text{out}$$
+#
+# ### Exercise: `fc_params` (2 points)
+#
+# Write that rule as a function. It returns an `int`: all the numbers that the layer learns. With `bias=False` the layer has no
+# biases.
+#
+# For example, `fc_params(784, 512, bias=False)` is `401408`, and `fc_params(784, 512)` is `401920`.
+
+
+# %% nbgrader={"grade": false, "grade_id": "fc_params", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def fc_params(n_in, n_out, bias=True):
+    """How many parameters a fully connected layer has: an int.
+
+    One weight for each input of each output; with `bias`, one more number for each output.
+    """
+    ### BEGIN SOLUTION
+    weights = n_in * n_out
+    return weights + n_out if bias else weights
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test_fc_params", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check(fc_params)
+### BEGIN HIDDEN TESTS
+check(fc_params, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2 · Which of these weights can go?
+#
+# Look for the outline of a roof in a photograph. To say that an edge runs *here*, you look at a few pixels around here; the
+# far corner has no say. And to find an edge over there, you do not need other eyes. You move the ones you have.
+#
+# That is two savings:
+#
+# - **local connectivity**: an output looks at a small window of the image, not at all of it;
+# - **weight sharing**: all outputs look through the same weights, each at its own window.
+#
+# A layer with both is a **convolution**. Its one small table of weights is the **kernel**.
+#
+# *Before you play:* the image below has 6×6 pixels, the kernel 3×3 weights. It fits into 4×4 places, so there are 16 outputs.
+# How many weights has a dense layer from the image to these outputs? How many has the convolution? Then make the image 8×8.
+# Which of the two numbers moves?
+#
+# Point at an output, or walk with the arrow keys, and see which pixels it uses. Turn it round, too: point at the corner pixel
+# of the image. How many outputs hear of it?
+
+# %%
+Connections(image_size=6, kernel_size=3)
+
+# %%
+for size in (6, 7, 8):
+    view = Connections(image_size=size, kernel_size=3)
+    print(
+        f"{size}×{size} pixels: dense {view.dense_weights:>5,} weights, convolution {view.conv_weights}"
+    )
+
+assert 6 * 6 * 4 * 4 == 576
+
+# %% [markdown]
+# Dense: 36 pixels times 16 outputs, 576 weights, and more with each pixel. Convolution: nine, whatever the image.
+#
+# Images have channels, such as red, green and blue, and a layer usually looks for more than one thing. So each kernel reaches
+# over all $C_\text{in}$ input channels, with weights of its own in each; and there is one kernel for each of the
+# $C_\text{out}$ output channels. Each output channel has one bias. Chapter 03 takes its time over this; for the count it is
+# enough:
+#
+# $$\text{parameters} = C_\text{out} \cdot (C_\text{in} \cdot K_h \cdot K_w + 1)$$
+#
+# Look for the image's height and width in this formula. They are not there.
+
+# %%
+sides = [8, 16, 32, 64, 128, 224]
+described(
+    plots.cost_growth(
+        sides,
+        {
+            "dense, 512 units": [
+                cost.fc_params(side * side * 3, 512, bias=False) for side in sides
+            ],
+            "convolution, 64 kernels of 3×3": [
+                cost.conv_params(3, 64, 3, bias=False) for side in sides
+            ],
+        },
+    ),
+    "Weights against the side of a colour image, both axes logarithmic. The dense layer climbs in a straight line from about a "
+    "hundred thousand at 8 pixels to 77 million at 224. The convolution stays at 1,728.",
+)
+
+# %% [markdown]
+# A fair warning about this figure: it counts what is *learned and stored*, not what is *computed*. A dense layer uses each of
+# its weights once for an image. A convolution uses each of its weights again at every position.
+
+# %%
+kernels = cost.conv_params(3, 64, 3, bias=False)
+positions = 224 * 224  # with a border of padding, as many outputs as pixels
+dense = cost.fc_params(224 * 224 * 3, 512, bias=False)
+print(f"convolution: {kernels:>10,} weights, {kernels * positions:,} multiplications")
+print(f"dense:       {dense:>10,} weights, {dense:,} multiplications")
+assert kernels * positions > dense > 40_000 * kernels
+
+# %% [markdown]
+# The convolution has fewer weights by a factor of more than 40,000, and does more multiplications. Weight sharing saves what
+# has to be learned. What it buys besides is the subject of section 7; the cost in multiplications is a subject of chapter 03.
+#
+# ### Exercise: `conv_params` (4 points)
+#
+# Write the count of a convolution's parameters. It returns an `int`. `kernel_size` is one whole number for a square kernel, or
+# a `(height, width)` pair, and it may come as an `int`, a NumPy integer, a tuple or a list: functions in PyTorch are as
+# generous. With `bias=False` the layer has no biases.
+#
+# For example, `conv_params(3, 16, 3)` is `448`: each of the 16 kernels has 3·3·3 weights and one bias.
+# `conv_params(1, 4, (1, 5), bias=False)` is `20`.
+
+
+# %% nbgrader={"grade": false, "grade_id": "conv_params", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def conv_params(c_in, c_out, kernel_size, bias=True):
+    """How many parameters a convolution has: an int.
+
+    `kernel_size` is a whole number, or a (height, width) pair as a tuple or list. Each of the `c_out` kernels reaches over
+    all `c_in` channels; with `bias`, each output channel has one number more.
+    """
+    ### BEGIN SOLUTION
+    height, width = (
+        kernel_size if isinstance(kernel_size, tuple | list) else (kernel_size, kernel_size)
+    )
+    weights = c_out * c_in * height * width
+    return weights + c_out if bias else weights
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test_conv_params", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check(conv_params)
+### BEGIN HIDDEN TESTS
+check(conv_params, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3 · What is lost when an image becomes a vector?
+#
+# Suppose that weights cost nothing. Is there anything else to say against a dense layer?
+#
+# Before an image can enter one, it has to be **flattened**: its rows are laid end to end, and a grid becomes a vector. Take the
+# pixel in the middle of this small image and its four neighbours. *Before you run the cell: how far from it will each of the
+# four stand in the vector?*
+
+# %%
+described(
+    plots.flattening(height=5, width=6, pixel=(2, 2)),
+    "A grid of 5×6 pixels, numbered row by row, with pixel 14 and its neighbours 8, 13, 15 and 20 framed. Below it the vector "
+    "of 30 pixels: 13 and 15 still touch 14, while 8 and 20 stand six places away.",
+)
+
+# %% [markdown]
+# The neighbours to the left and right are still next to it. Those above and below are one row's length away: six places here,
+# 28 places in an image 28 pixels wide. And the last pixel of a row has a new neighbour, which stood at the other end of the
+# image.
+#
+# In an image of width $W$, pixel $(r, c)$ goes to position
+#
+# $$r \cdot W + c$$
+#
+# ### Exercise: `flattened_distance` (3 points)
+#
+# How far apart do two pixels end up? `p` and `q` are pixels, each a tuple `(row, column)`, both counted from 0. The image is
+# `width` pixels wide and is flattened row by row. Return the distance of their positions in the vector: an `int`, not negative,
+# whichever of the two comes first.
+#
+# For example, with `width=28`: `(0, 0)` and `(0, 1)` are `1` apart, `(0, 0)` and `(1, 0)` are `28` apart, and `(1, 0)` and
+# `(0, 27)`, at opposite sides of the image, are `1` apart.
+
+
+# %% nbgrader={"grade": false, "grade_id": "flattened_distance", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def flattened_distance(p, q, width):
+    """How far apart pixels p and q, each (row, column), stand in the flattened image: an int, at least 0.
+
+    The image is `width` pixels wide and flattened row by row.
+    """
+    ### BEGIN SOLUTION
+    position_p = p[0] * width + p[1]
+    position_q = q[0] * width + q[1]
+    return abs(position_p - position_q)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test_flattened_distance", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check(flattened_distance)
+### BEGIN HIDDEN TESTS
+check(flattened_distance, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Can the layer tell?
+#
+# You can tell 1 from 28. Can a dense layer? Take one with random weights, show it a photograph, and write down its outputs. Then
+# shuffle the pixels of the photograph, and the columns of the weights in the same order.
+
+# %%
+rng = np.random.default_rng(0)
+image = data.photograph("camera", size=28).astype(np.float64)
+weights = rng.normal(size=(512, 28 * 28))  # one row for each output, one column for each pixel
+
+order = rng.permutation(28 * 28)
+shuffled_image = image.ravel()[order]
+shuffled_weights = weights[:, order]
+
+difference = np.abs(weights @ image.ravel() - shuffled_weights @ shuffled_image).max()
+print(f"largest difference between the outputs: {difference:.1e}")
+assert difference < 1e-9
+
+described(
+    plots.before_and_after(
+        image[np.newaxis],
+        shuffled_image.reshape(1, 28, 28),
+        [""],
+        ("photograph", "shuffled"),
+        size=2.2,
+    ),
+    "Above, a photographer at a tripod in 28×28 pixels. Below, the same pixels in random order: grey noise.",
+)
+
+# %% [markdown]
+# Nothing changed but the rounding. A sum does not care for the order of its terms. So for every dense layer that reads
+# photographs there is another, with the same weights in other places, that reads their shuffled pixels just as well. Training
+# starts from random weights, and in a random matrix one order of the columns is as likely as another: it has no reason to find
+# the one layer sooner than the other.
+#
+# To a dense layer, *next to* has no meaning. What it needs to know about neighbours it must learn from examples, pixel by pixel.
+#
+# ## 4 · Does a network miss what was lost?
+#
+# That was an argument. Here is the experiment: 1,797 real handwritten digits of 8×8 pixels. We shuffle the pixels of all of them
+# in **one fixed order**, the same for every image, training and test alike.
+
+# %%
+import torch
+from torch import nn
+
+torch.set_num_threads(1)  # these networks are so small that a second thread would only wait
+
+images, labels = data.digits("test")
+chosen = [int(np.flatnonzero(labels == digit)[0]) for digit in range(10)]
+described(
+    plots.before_and_after(
+        images[chosen],
+        data.permute_pixels(images[chosen], seed=0),
+        [str(digit) for digit in range(10)],
+        ("as scanned", "shuffled"),
+    ),
+    "Ten handwritten digits of 8×8 pixels, 0 to 9. Below each, the same pixels in the fixed new order: no digit can be recognised.",
+)
+
+# %% [markdown]
+# Two networks learn to read them. The **MLP** flattens the image and has two dense layers. The **CNN** has two convolutions;
+# then it averages each of its 32 maps to one number and decides by these 32 averages. (That is called *global average pooling*;
+# chapter 04 is about it.)
+#
+# *Before you run the cells: which of the two will suffer from the shuffling, and how much? Will it still read any digits at
+# all?*
+
+
+# %%
+def mlp():
+    return nn.Sequential(nn.Flatten(), nn.Linear(8 * 8, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def two_convolutions():
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(8, 32, 3, padding=1),
+        nn.ReLU(),
+    )
+
+
+def average_head():
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))
+
+
+def cnn():
+    return nn.Sequential(two_convolutions(), average_head())
+
+
+def accuracies(build, seeds=range(4), frozen=None):
+    """Test accuracy on digits as they are and on shuffled ones, for each seed.
+
+    The seed decides the split into training and test images, the order of the pixels, the first weights and the order of the
+    examples. `frozen` builds layers that are put in front and keep their random weights.
+    """
+    both = []
+    for shuffle in (False, True):
+        both.append([train_and_test(build, seed, shuffle, frozen) for seed in seeds])
+    return tuple(both)
+
+
+def train_and_test(build, seed, shuffle, frozen, epochs=20, batch=64, rate=0.02):
+    torch.manual_seed(seed)
+    before = frozen() if frozen else nn.Identity()
+    network = build()
+    (x, y), (x_test, y_test) = (digits_for(split, seed, shuffle) for split in ("train", "test"))
+    with torch.no_grad():
+        x, x_test = before(x), before(x_test)
+    optimiser = torch.optim.Adam(network.parameters())
+    steps = epochs * -(-len(x) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps)
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(x)).split(batch):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(network(x[chosen]), y[chosen]).backward()
+            optimiser.step()
+            schedule.step()
+    with torch.no_grad():
+        return float((network(x_test).argmax(1) == y_test).float().mean())
+
+
+def digits_for(split, seed, shuffle):
+    images, labels = data.digits(split, seed=seed)
+    if shuffle:
+        images = data.permute_pixels(images, seed=seed)
+    return torch.from_numpy(images)[:, None], torch.from_numpy(labels)  # (N, 1, 8, 8), (N,)
+
+
+def report(results):
+    print(f"{'':34}{'in their places':>22}{'shuffled':>22}")
+    for name, both in results.items():
+        told = [f"{np.mean(a):.3f} ({min(a):.3f}-{max(a):.3f})" for a in both]
+        print(f"{name:34}{told[0]:>22}{told[1]:>22}")
+
+
+# %%
+results = {"MLP": accuracies(mlp), "CNN, average head": accuracies(cnn)}
+report(results)
+
+fall = {name: np.mean(places) - np.mean(shuffled) for name, (places, shuffled) in results.items()}
+assert fall["CNN, average head"] > 0.03 > abs(fall["MLP"])
+
+described(
+    plots.accuracies(results, "Shuffling the pixels leaves the MLP alone and hurts the CNN"),
+    "Test accuracy, a mark for each of four seeds. The MLP's marks stand at the same height for pixels in their places and "
+    "shuffled. The CNN's fall by several hundredths when the pixels are shuffled.",
+)
+
+# %% [markdown]
+# Means over four seeds, with the smallest and largest in brackets. The MLP reads noise as well as digits. The CNN loses several
+# points: its kernels look for strokes in windows of neighbours, and there are no more strokes and no more neighbours. It does not
+# fall to guessing, which would be 0.1. Some pixel patterns are frequent even among shuffled pixels.
+#
+# So the convolution *relies on something* that the dense layer never assumed. Such an assumption, made before any data is seen,
+# is called a **prior**, or an *inductive bias*.
+#
+# Read the left-hand column too. On digits in their places, the MLP is ahead of this CNN. A prior is a bet, and this network's
+# bet is steep: averaging a map forgets where on the map a stroke was, while these digits are centred, so that the place tells
+# much. The CNN does it with fewer parameters, though:
+
+# %%
+for name, build in (("MLP", mlp), ("CNN, average head", cnn)):
+    print(f"{name:18} {sum(p.numel() for p in build().parameters()):>6,} parameters")
+
+left = {name: np.mean(places) for name, (places, _) in results.items()}
+assert left["MLP"] > left["CNN, average head"]
+
+# %% [markdown]
+# ### Another head, another answer
+#
+# Leave the two convolutions as they are. In place of the averages, flatten all 32 maps into one vector and put a dense layer on
+# that. *Before you run the cell: will this CNN fall, too?*
+
+
+# %%
+def flatten_head():
+    return nn.Sequential(nn.Flatten(), nn.Linear(32 * 8 * 8, 10))
+
+
+def cnn_with_flatten_head():
+    return nn.Sequential(two_convolutions(), flatten_head())
+
+
+results["CNN, flatten head"] = accuracies(cnn_with_flatten_head)
+report(results)
+
+fall["CNN, flatten head"] = np.mean(results["CNN, flatten head"][0]) - np.mean(
+    results["CNN, flatten head"][1]
+)
+assert fall["CNN, flatten head"] < fall["CNN, average head"] / 2
+
+# %% [markdown]
+# It hardly falls. The same convolutions, the same noise. Why?
+#
+# The flatten head has a weight of its own for each of the 32 maps *at each of the 64 positions*. It is a dense layer, and to a
+# dense layer any order of positions is as good as another. The convolutions below it still mix nine unrelated pixels in each
+# window, but 32 mixtures at 64 positions leave the head enough to tell the digits apart.
+#
+# If that is the reason, the convolutions need not learn anything. Freeze them at their first, random weights and train the head
+# alone.
+
+# %%
+results["random convolutions, flatten head"] = accuracies(flatten_head, frozen=two_convolutions)
+report(results)
+
+described(
+    plots.accuracies(
+        {name.replace(", ", ",\n"): both for name, both in results.items()},
+        "A flatten head reads shuffled pixels by itself",
+    ),
+    "Test accuracy, a mark for each of four seeds. MLP, CNN with flatten head, and random convolutions with flatten head all stay "
+    "above nine tenths, shuffled or not. Only the CNN with the average head falls when the pixels are shuffled.",
+)
+
+# %%
+random_features = results["random convolutions, flatten head"]
+assert min(np.mean(accuracy) for accuracy in random_features) > np.mean(
+    results["CNN, average head"][0]
+)
+assert (
+    abs(np.mean(random_features[0]) - np.mean(random_features[1])) < fall["CNN, average head"] / 2
+)
+
+# %% [markdown]
+# With convolutions that learned nothing, on pixels in either order, the head reads the digits better than the whole CNN with the
+# average head. On images as small as these a flatten head *is* the network.
+#
+# Keep two things from this section. What a network takes for granted depends on all of its layers: one dense layer over all
+# positions gives up what the convolutions below it had assumed. And a result with one head, one size of image, one seed tells
+# little about the layer it was meant to test.
+#
+# ## 5 · Could we give the positions back?
+#
+# If flattening loses the positions, why not hand them in? Number the pixels, and feed the numbers along with them. It can be
+# done. A vision transformer (chapter 10) takes an image as a *set* of pieces, and adds a **positional embedding** to each: a
+# vector that says where the piece was.
+#
+# In a transformer each piece looks at all others, with weights that it computes from what they hold: *attention*. Watch what
+# positions change for 64 pixels of a digit, before any training. First without them: shuffle the pixels, and every pixel still
+# looks at the same pixels as before, at their new places. Order is not seen at all.
+
+
+# %%
+def attention(pieces, query, key):
+    """Who looks at whom: row i holds the weights with which piece i looks at all pieces."""
+    scores = (pieces @ query) @ (pieces @ key).T / np.sqrt(pieces.shape[1])
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)  # (64, 64), each row sums to 1
+
+
+def random_parts(seed, width=32):
+    """How a grey value becomes a vector, a vector for each position, and attention's two matrices: all random."""
+    rng = np.random.default_rng(seed)
+    value, position = rng.normal(size=(1, width)), rng.normal(size=(64, width))
+    query, key = rng.normal(size=(2, width, width)) / np.sqrt(width)
+    return value, position, query, key
+
+
+pixels = images[chosen[3]].reshape(64, 1).astype(np.float64)
+order = np.random.default_rng(0).permutation(64)
+
+value, position, query, key = random_parts(seed=0)
+looks = attention(pixels * value, query, key)
+looks_shuffled = attention(pixels[order] * value, query, key)
+assert np.allclose(
+    looks_shuffled, looks[order][:, order]
+)  # without positions: nothing but the order has changed
+
+looks = attention(pixels * value + position, query, key)
+looks_shuffled = attention(pixels[order] * value + position, query, key)
+assert not np.allclose(
+    looks_shuffled, looks[order][:, order]
+)  # with positions: the network can tell
+
+# %% [markdown]
+# With positions it can tell. But does it know that *near* matters? Show it an empty sheet, so that nothing but the positions
+# speaks, and compare how much a pixel looks at one of its eight neighbours with how much it looks at any other pixel. A 1 means:
+# no preference.
+
+# %%
+rows, columns = np.divmod(np.arange(64), 8)
+distance = np.maximum(np.abs(rows[:, None] - rows), np.abs(columns[:, None] - columns))  # (64, 64)
+
+
+def preference_for_neighbours(seed):
+    value, position, query, key = random_parts(seed)
+    looks = attention(np.ones((64, 1)) * value + position, query, key)
+    return looks[distance == 1].mean() / looks[distance > 1].mean()
+
+
+preference = [preference_for_neighbours(seed) for seed in range(40)]
+print(
+    f"untrained attention: {np.mean(preference):.2f} on average over 40 seeds ({min(preference):.2f}-{max(preference):.2f})"
+)
+assert 0.9 < np.mean(preference) < 1.1
+
+# The same question to an untrained 3×3 convolution: who is in a pixel's window?
+window = ops.conv_matrix(np.random.default_rng(0).normal(size=(3, 3)), 8, 8, padding=1) != 0
+print(
+    f"untrained 3×3 convolution: {window[distance > 1].sum()} weights reach further than the neighbours"
+)
+assert not window[distance > 1].any()
+
+# %% [markdown]
+# Positions make locality *learnable*. They do not give it: before training, near pixels get no more attention than far ones, and
+# every preference has to come out of data. A convolution has its preference before the first example, because the other weights
+# do not exist.
+#
+# Which is better? With much data, being free to learn can win; with little data, a good bet does. Chapter 10 measures both.
+#
+# ## 6 · Is a convolution still a layer like any other?
+#
+# A dense layer is a matrix: a row for each output, a column for each pixel. A convolution multiplies pixels by weights and adds
+# up, too. So it must have a matrix. What does it look like?
+#
+# Take an image of 5×6 pixels and a kernel of 3×3. The kernel fits into 3×4 places, so the matrix has 12 rows and 30 columns.
+# *Before you run the cell: how many of its 360 entries will not be zero? How many different numbers stand in it?*
+
+# %%
+kernel = np.array([[1, 2, 3], [-4, 5, -6], [7, 8, -9]])
+matrix = ops.conv_matrix(kernel, height=5, width=6)
+
+image = np.random.default_rng(0).integers(0, 10, size=(5, 6))
+by_matrix = matrix @ image.ravel()
+by_sliding = ops.conv2d_single(image, kernel).ravel()
+assert np.array_equal(by_matrix, by_sliding)
+
+described(
+    plots.matrix_structure(matrix, height=5, width=6),
+    "A matrix of 12 rows and 30 columns, its columns grouped by image rows. In each row the kernel's three rows of three weights "
+    "stand six columns apart, all else is zero; one row further down, everything has moved one column to the right. Beside it, "
+    "the first and last row given the shape of the image: the kernel in its upper left and in its lower right corner.",
+)
+
+# %%
+nonzero = np.count_nonzero(matrix)
+different = len(np.unique(matrix[matrix != 0]))
+print(
+    f"{matrix.size} entries, {nonzero} of them not zero, {different} different numbers among these"
+)
+assert (matrix.size, nonzero, different) == (360, 108, 9)
+
+share = ops.conv_matrix(kernel, height=28, width=28) != 0
+print(f"for an image of 28×28 pixels, {share.mean():.1%} of the entries are not zero")
+
+# %% [markdown]
+# There are the two savings of section 2, written into a matrix. **Local connectivity** is the zeros: 252 of 360 weights may never
+# be anything else. **Weight sharing** is the repetition: the other 108 are nine numbers, twelve times each. Every row is the row
+# above it, moved on by one pixel, and at the end of a line by a whole kernel's width. A matrix that repeats itself along its
+# diagonals is called a **Toeplitz** matrix; this one does it twice over, in blocks and inside the blocks.
+#
+# Give any one row the shape of the image, as on the right, and you see what that output looks at.
+#
+# So a convolution is a fully connected layer with most of its weights held at zero and the rest tied together. There is nothing
+# that it can compute and a dense layer cannot. It is *less* free, and that is its whole point.
+#
+# ### Exercise: `conv_as_matrix` (4 points)
+#
+# Build that matrix. `kernel` is a 2-D array `(K_h, K_w)`; `height` and `width` are those of the image, never smaller than the
+# kernel. Return an array `M` of shape `(H_out · W_out, H · W)` such that `M @ image.ravel()` is the convolution, flattened: the
+# kernel as it is (not flipped), inside the image (no padding), one pixel a step. Outputs and pixels are both taken row by row.
+# Here $H_\text{out} = H - K_h + 1$ and $W_\text{out} = W - K_w + 1$. The course's `conv_matrix` may not be called.
+#
+# For example, the kernel `[[1, 2], [3, 4]]` on an image of 2×3 pixels has two places:
+#
+# ```
+# [[1, 2, 0, 3, 4, 0],
+#  [0, 1, 2, 0, 3, 4]]
+# ```
+
+
+# %% nbgrader={"grade": false, "grade_id": "conv_as_matrix", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def conv_as_matrix(kernel, height, width):
+    """The matrix M, (H_out · W_out, height · width), with M @ image.ravel() the convolution, flattened row by row.
+
+    The kernel (K_h, K_w) is not flipped, stays inside the image, and moves one pixel a step.
+    """
+    ### BEGIN SOLUTION
+    kernel_height, kernel_width = kernel.shape
+    rows = []
+    for r in range(height - kernel_height + 1):
+        for c in range(width - kernel_width + 1):
+            canvas = np.zeros((height, width), dtype=kernel.dtype)
+            canvas[r : r + kernel_height, c : c + kernel_width] = kernel
+            rows.append(canvas.ravel())
+    return np.array(rows)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test_conv_as_matrix", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check(conv_as_matrix)
+### BEGIN HIDDEN TESTS
+check(conv_as_matrix, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 7 · What does sharing buy besides fewer weights?
+#
+# ### It learns from less
+#
+# Let both layers learn the same thing: the convolution above, on images of 5×6 pixels, from examples of images and answers. The
+# dense layer looks for its 360 weights, the convolution for its nine. Both by least squares, the best that any training could do.
+# *Before you run the cell: how many images does the convolution need?*
+
+# %%
+rng = np.random.default_rng(0)
+examples, unseen = rng.normal(size=(40, 5, 6)), rng.normal(size=(200, 5, 6))
+
+
+def answers_of(kernel, images):
+    return np.array([ops.conv2d_single(image, kernel) for image in images])  # (N, 3, 4)
+
+
+def off(predicted, right):
+    """How far off, in proportion: 0 is perfect, 1 is no better than answering 0."""
+    return np.linalg.norm(predicted - right) / np.linalg.norm(right)
+
+
+def learn_dense(images):
+    x, y = images.reshape(len(images), 30), answers_of(kernel, images).reshape(len(images), 12)
+    learned = np.linalg.lstsq(x, y, rcond=None)[0]  # (30, 12)
+    return (unseen.reshape(-1, 30) @ learned).reshape(-1, 3, 4)
+
+
+def learn_convolution(images):
+    windows = np.lib.stride_tricks.sliding_window_view(
+        images, (3, 3), axis=(1, 2)
+    )  # (N, 3, 4, 3, 3)
+    learned = np.linalg.lstsq(
+        windows.reshape(-1, 9), answers_of(kernel, images).ravel(), rcond=None
+    )[0]
+    return answers_of(learned.reshape(3, 3), unseen)
+
+
+right = answers_of(kernel, unseen)
+print("images   dense  convolution")
+errors = {}
+for n in (1, 5, 10, 20, 29, 30):
+    errors[n] = off(learn_dense(examples[:n]), right), off(learn_convolution(examples[:n]), right)
+    print(f"{n:6} {errors[n][0]:7.2f} {errors[n][1]:12.2f}")
+
+assert errors[1][1] < 1e-9 and errors[1][0] > 0.9
+assert errors[29][0] > 0.1 and errors[30][0] < 1e-6
+
+# %% [markdown]
+# One image is enough. It holds twelve windows, and each is an example for the same nine weights. The dense layer needs 30 images,
+# one for each of its inputs, because what it learns at one place tells it nothing about another. A pattern learned in one corner
+# has to be learned again in the next.
+#
+# ### It moves along
+#
+# Because the same weights look everywhere, a pattern gives the same answer wherever it stands. So when the image moves, the
+# answer must move along. Here is a kernel that finds vertical edges, and a photograph that moves 6 pixels down and 20 to the right;
+# what leaves on one side comes in on the other.
+
+# %%
+photo = data.photograph("camera", size=64).astype(np.float64)
+edge = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]])
+
+
+def find_edges(image):
+    return ops.conv2d_single(image, edge, padding=1, padding_mode="circular")
+
+
+moved = equivariance.roll(photo, (6, 20))
+described(
+    plots.moved_along(photo, find_edges(photo), moved, find_edges(moved)),
+    "Above, a photographer and a map of the vertical edges in the photograph. Below, the photograph moved down and to the right, "
+    "and its map of edges: the same map, moved by as much.",
+)
+
+# %% [markdown]
+# Two words that interviews like to hear apart. Write $T$ for the move and $f$ for the layer.
+#
+# - **Equivariant**: $f(T x) = T f(x)$. The answer moves along.
+# - **Invariant**: $f(T x) = f(x)$. The answer stays as it was.
+#
+# *Before you run the cell: which of the two is the map of edges? Which is the average of the map? And does either survive a
+# quarter turn?*
+
+# %%
+map_before, map_after = find_edges(photo), find_edges(moved)
+print(f"map: stays as it was?     largest difference {np.abs(map_after - map_before).max():.2f}")
+print(
+    f"map: moves along?         largest difference {np.abs(map_after - equivariance.roll(map_before, (6, 20))).max():.2f}"
+)
+print(
+    f"strongest edge: stays?    {np.abs(map_before).max():.4f} before, {np.abs(map_after).max():.4f} after"
+)
+print(
+    f"average edge: stays?      {np.abs(map_before).mean():.4f} before, {np.abs(map_after).mean():.4f} after"
+)
+
+turned = find_edges(np.rot90(photo))
+print(
+    f"map: turns along?         largest difference {np.abs(turned - np.rot90(map_before)).max():.2f}"
+)
+
+assert np.allclose(map_after, equivariance.roll(map_before, (6, 20))) and not np.allclose(
+    map_after, map_before
+)
+assert np.isclose(np.abs(map_after).mean(), np.abs(map_before).mean())
+assert not np.allclose(turned, np.rot90(map_before))
+
+# %% [markdown]
+# The map is equivariant, not invariant. The strongest and the average value of the whole map are invariant: whoever asks for
+# them no longer asks where. And the quarter turn breaks the map, since a kernel for vertical edges finds other edges in an image
+# that lies on its side. Convolution knows about shifts. It knows nothing about turning, or about size.
+#
+# So the sentence "CNNs are translation invariant", which you will meet, is two steps short. Convolution gives equivariance.
+# Pooling over positions, at the end, makes invariance of it, as far as it reaches.
+#
+# With that, the three priors of a convolution are together:
+#
+# | prior | in words | in the matrix | what it buys |
+# | --- | --- | --- | --- |
+# | local connectivity | near pixels belong together | zeros outside the window | few weights |
+# | weight sharing | what is worth finding here is worth finding there | the same numbers in each row | few weights, fewer examples |
+# | translation equivariance | what moves in the image moves in the map | rows are each other's shifts | found once, found anywhere |
+#
+# The third is no extra ingredient: it follows from the second.
+#
+# ### Exercise: `equivariance_error` (4 points)
+#
+# How far is an operation from equivariant? `op` is any function that takes a 2-D array and returns one. `shift` says how far to
+# roll: an `int` (or NumPy integer) for both axes, or a pair `(dy, dx)`, tuple or list, for down and right; negative numbers go up
+# and left. Compute both ways round, `op` and then roll, roll and then `op`, with `np.roll` along both axes. Return the largest
+# absolute difference between the two results, as a `float`.
+#
+# For example, let `op` multiply the columns of `[[1, 2, 4]]` by 1, 10 and 100, and let `shift` be `(0, 1)`. First `op`, then
+# roll: `[[400, 1, 20]]`. First roll, then `op`: `[[4, 10, 200]]`. The largest difference is `396.0`. An `op` that multiplies
+# *all* pixels by 3 has the error `0.0`.
+
+
+# %% nbgrader={"grade": false, "grade_id": "equivariance_error", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def equivariance_error(op, image, shift):
+    """The largest absolute difference between op-then-roll and roll-then-op: a float.
+
+    `op` takes and returns a 2-D array. `shift` is a whole number for both axes, or a pair (dy, dx) as a tuple or list.
+    """
+    ### BEGIN SOLUTION
+    dy, dx = shift if isinstance(shift, tuple | list) else (shift, shift)
+    op_then_roll = np.roll(op(image), (dy, dx), axis=(0, 1))
+    roll_then_op = op(np.roll(image, (dy, dx), axis=(0, 1)))
+    return float(np.abs(op_then_roll - roll_then_op).max())
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test_equivariance_error", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check(equivariance_error)
+### BEGIN HIDDEN TESTS
+check(equivariance_error, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Is it exact?
+#
+# At the border a window hangs over, and something has to be made up for the missing pixels: this is **padding**, a subject of
+# chapter 02. Above we let the opposite border come in (*circular* padding). Networks mostly put zeros there. *Before you run the
+# cell: where on the map will zeros break equivariance?*
+
+# %%
+outline = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])  # answers to edges on all sides
+shift = (6, 20)
+maps = {}
+for mode in ("circular", "zeros"):
+    layer = lambda image, mode=mode: ops.conv2d_single(image, outline, padding=1, padding_mode=mode)
+    maps[f"{mode} padding"] = equivariance.equivariance_map(layer, photo, shift)
+    print(f"{mode:8} padding: error {equivariance.equivariance_error(layer, photo, shift):.2g}")
+
+described(
+    plots.error_maps(maps),
+    "Two maps of equivariance errors. With circular padding the map is empty. With zero padding it is empty but for thin lines: "
+    "along the four borders, and along a row and a column inside, where the borders have moved to.",
+)
+
+# %%
+broken = maps["zeros padding"] > 1e-9
+rows, columns = [0, 5, 6, 63], [0, 19, 20, 63]
+elsewhere = np.delete(np.delete(broken, rows, axis=0), columns, axis=1)
+print(
+    f"positions with an error: {broken.sum():,} of {broken.size:,}; off these rows and columns: {elsewhere.sum()}"
+)
+assert maps["circular padding"].max() < 1e-9
+assert broken.any() and not elsewhere.any()
+
+# %% [markdown]
+# With circular padding the error is zero, but for rounding. With zeros it is zero except on two frames. One is the border itself:
+# rows 0 and 63, columns 0 and 63. The other is the old border, which has moved along into the picture: rows 5 and 6, columns 19
+# and 20. Everywhere else no window touched a zero, before or after the move.
+#
+# One layer blurs this frame by one pixel. Each further layer lets it grow inwards, and a network can learn from it where in the
+# image it is. Usually nobody minds; now and then somebody does. And a *stride*, steps of more than one pixel, breaks equivariance
+# everywhere; chapter 04 measures that and mends it.
+#
+# ## 8 · Only for images?
+#
+# The idea asks for two things: neighbours that belong together, and patterns that mean the same wherever they stand. Sound over
+# time has both, so has a temperature curve, or a heartbeat. There the kernel is a short row of weights. Here is a signal that you
+# know, one row of the photograph, and the kernel $(-1, 0, 1)$.
+
+# %%
+signal = data.photograph("camera", size=128)[60]
+change = np.correlate(signal, [-1, 0, 1], mode="valid")  # NumPy's name for sliding without flipping
+assert np.allclose(change, signal[2:] - signal[:-2])
+
+described(
+    plots.signal_response(
+        signal,
+        change,
+        "A kernel of three weights answers where the signal changes",
+        ("brightness", "answer"),
+    ),
+    "Above, brightness along a row of 128 pixels: dark where the photographer's coat is, bright where the sky is. Below, the "
+    "answer of the kernel: near zero on level stretches, spikes at the jumps, upwards where it gets brighter, downwards where it gets darker.",
+)
+
+# %% [markdown]
+# And one axis more: a video has time as a third direction, a scan of a body has depth. The kernel becomes a small cube. The count
+# of parameters follows the same rule, with one more factor.
+
+# %%
+print("8 kernels, 3 wide along each axis, on one channel:")
+for dimensions, layer in ((1, nn.Conv1d), (2, nn.Conv2d), (3, nn.Conv3d)):
+    parameters = sum(p.numel() for p in layer(1, 8, kernel_size=3).parameters())
+    print(f"{dimensions}-D: {parameters:>4} parameters")
+    assert parameters == 8 * (3**dimensions + 1)
+
+# %% [markdown]
+# ## 9 · In the margin
+#
+# ### In production code
+#
+# The two layers of this chapter are `torch.nn.Linear` and `torch.nn.Conv2d`; the functions behind them are
+# `torch.nn.functional.linear` and `conv2d`. Both store their weights with the outputs first.
+
+# %%
+dense, convolution = nn.Linear(784, 512), nn.Conv2d(3, 16, kernel_size=3, padding_mode="zeros")
+for layer, expected in (
+    (dense, cost.fc_params(784, 512)),
+    (convolution, cost.conv_params(3, 16, 3)),
+):
+    parameters = sum(p.numel() for p in layer.parameters())
+    print(
+        f"{type(layer).__name__:6}: weight {tuple(layer.weight.shape)}, bias {tuple(layer.bias.shape)}, {parameters:,} parameters"
+    )
+    assert parameters == expected
+
+vgg_head = cost.fc_params(512 * 7 * 7, 4096, bias=False)
+print(f"first layer of VGG's head: {vgg_head:,} weights")
+assert vgg_head == 102_760_448
+
+# %% [markdown]
+# - `padding_mode="circular"` in `nn.Conv2d` gives the exactly equivariant layer of section 7.
+# - A flatten head ties a network to one size of image. Look at `torchvision/models/vgg.py`: the paper's network flattens 512 maps
+#   of 7×7 into its first dense layer, 102,760,448 weights. torchvision puts `nn.AdaptiveAvgPool2d((7, 7))` before it, which the paper
+#   has not, so that images of other sizes fit.
+# - In timm, `timm/models/vision_transformer.py` holds the positional embedding as `pos_embed`: a parameter, small random numbers at
+#   first, learned like any other.
+#
+# ### Read on
+#
+# - Goodfellow, Bengio, Courville, *Deep Learning* (deeplearningbook.org), chapter 9: sparse interactions, parameter sharing and
+#   equivariance, in the order of this chapter and with its formulas.
+# - Zhang et al., *Dive into Deep Learning* (d2l.ai), "From Fully Connected Layers to Convolutions": derives the convolution from
+#   the two demands, step by step.
+# - Prince, *Understanding Deep Learning* (udlbook.github.io), chapter 10: begins with invariance and equivariance, and draws the
+#   matrices of section 6.
+# - Stanford CS231n, the notes on convolutional networks: the same layer with its sizes and costs, the exercise sheet that many
+#   engineers learned from.
+# - MIT 6.S191, lecture 3: the ideas of this chapter and the next in one hour.
+# - LeCun et al., *Gradient-based learning applied to document recognition*, 1998: section II argues for local fields, shared
+#   weights and digits read from pixels. You have met the argument here.
+#
+# ## 10 · What you can now say
+#
+# Say each answer aloud before you read it. The section that backs it stands behind it.
+#
+# **Why not flatten the image and use a large MLP?** Two reasons. The cost: 224×224 in colour into 512 units is 77 million
+# weights in one layer (section 1). And the structure: the layer cannot tell neighbours from strangers; shuffle all pixels, and it learns
+# just as well (sections 3 and 4).
+#
+# **What does a convolution assume?** That near pixels belong together (local connectivity), that a pattern is worth finding
+# everywhere (weight sharing), and so that the answer moves with the image (translation equivariance). Sections 2 and 7.
+#
+# **How many parameters has it?** $C_\text{out}(C_\text{in} K_h K_w + 1)$. The image's size does not occur (section 2).
+#
+# **So a convolution is cheaper to compute?** It has fewer weights. Each is used at every position, so the multiplications can be as
+# many as in a dense layer (section 2).
+#
+# **Equivariant or invariant?** The map is equivariant: it moves along. Invariance comes from pooling over positions. Neither
+# covers turning (section 7). With zero padding the equivariance is broken near the border (section 7).
+#
+# **Why does sharing weights help beyond their number?** Every position is an example for the same weights. A convolution was learned
+# from one image where a dense layer needed 30 (section 7).
+#
+# **Can a dense layer do what a convolution does?** Yes: the convolution is a matrix, mostly zero and tied. The dense layer would have
+# to find these zeros and ties by itself (section 6).
+#
+# **Why not add positions to the pixels?** One can; vision transformers do. It lets a network learn locality. It does not
+# give it (section 5).
+#
+# **Does a CNN always fail on shuffled pixels?** No. With a flatten head it hardly falls, because that head has a weight for each
+# position (section 4). Ask for the whole network, not for one layer.
+#
+# ## 11 · Quiz (7 points)
+#
+# Seven questions with numbers of your own: change `seed` and you get others. Run the next cell to see them, and write your answers
+# into the cell below it: a number, or the letter of a choice such as `"a"`. You may compute.
+
+# %%
+questions("01", seed=1)
+
+# %% nbgrader={"grade": false, "grade_id": "quiz_01", "locked": false, "schema_version": 3, "solution": true, "task": false}
+answers = {
+    "quiz": "01",
+    "seed": 1,
+    "dense_weights": None,
+    "conv_parameters": None,
+    "larger_image": None,
+    "neighbours": None,
+    "not_zero": None,
+    "moved_digit": None,
+    "positions": None,
+}
+if None in answers.values():
+    ### BEGIN SOLUTION
+    answers.update(
+        dense_weights=216 * 216 * 3 * 1_000,
+        conv_parameters=30 * (58 * 7 * 7 + 1),
+        larger_image="a",
+        neighbours=24 - 1,
+        not_zero=(8 - 3 + 1) * (5 - 3 + 1) * 3 * 3,
+        moved_digit="b",
+        positions="b",
+    )
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "test_quiz_01", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+check(answers)
+### BEGIN HIDDEN TESTS
+check(answers, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Next: chapter 02 slides the kernel by hand, and answers the question that stops most first networks: how large is what comes out?
