@@ -133,6 +133,13 @@ def _size_refusing_illegal_only(
     return _size_without_refusing(n, kernel, stride, padding, dilation)
 
 
+def _size_refusing_before_dilation(
+    n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> int:
+    _refuse(n, kernel, stride, padding, dilation if dilation < 1 else 1)
+    return _size_without_refusing(n, kernel, stride, padding, dilation)
+
+
 def _size_refusing_before_padding(
     n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> int:
@@ -283,6 +290,12 @@ OUTPUT_SIZE = FunctionExercise(
             "You compare the kernel with the bare input: padding can make room for it.",
             _size_refusing_before_padding,
         ),
+        Misconception(
+            "refuses_before_dilation",
+            "You compare the number of taps with the padded input: dilation spreads them over more "
+            "pixels.",
+            _size_refusing_before_dilation,
+        ),
     ),
     forbidden=(
         "course_lib.geometry.output_size",
@@ -348,6 +361,21 @@ def _pad_one_number_only(image: Array, padding: Any) -> Array:
     out = np.zeros((height + 2 * padding, width + 2 * padding))
     out[padding : padding + height, padding : padding + width] = image
     return out
+
+
+def _pad_between_p_and_minus_p(image: Array, padding: Any) -> Array:
+    above, aside = _pair(padding)
+    out = np.zeros((image.shape[0] + 2 * above, image.shape[1] + 2 * aside))
+    out[above:-above, aside:-aside] = image
+    return out
+
+
+def _python_ints_only(value: Any) -> tuple[int, int]:
+    """Read one number or a pair as many do; a NumPy integer is neither an int nor a pair."""
+    if isinstance(value, int):
+        return value, value
+    first, second = value
+    return first, second
 
 
 def _pad_image_in_the_corner(image: Array, padding: Any) -> Array:
@@ -418,6 +446,16 @@ ZERO_PAD = FunctionExercise(
             "one_number_only",
             "Your function takes one number; it may also get a (height, width) pair.",
             _pad_one_number_only,
+        ),
+        Misconception(
+            "python_ints_only",
+            "A NumPy integer is no `int` to isinstance, and no pair either.",
+            lambda image, padding: _pad_into_zeros(image, _python_ints_only(padding)),
+        ),
+        Misconception(
+            "minus_zero",
+            "A slice [p:-p] is empty where p is 0: write its end as p + length.",
+            _pad_between_p_and_minus_p,
         ),
         Misconception(
             "rows_only",
@@ -750,6 +788,13 @@ CONV2D_SINGLE = FunctionExercise(
             _conv_of_one_number,
         ),
         Misconception(
+            "python_ints_only",
+            "A NumPy integer is no `int` to isinstance, and no pair either.",
+            _with_sizes(
+                stride=_python_ints_only, padding=_python_ints_only, dilation=_python_ints_only
+            ),
+        ),
+        Misconception(
             "changes_image",
             "You write into the image that you were given: work on a copy.",
             _conv_that_writes_into_the_image,
@@ -1039,6 +1084,22 @@ def _visits_as(**change: Callable[[Any], Any]) -> Callable[..., Array]:
     return counts
 
 
+def _visits_of_one_number(
+    height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
+) -> Array:
+    for value in (kernel, stride, padding):
+        if not isinstance(value, int | np.integer):
+            raise TypeError("can only be one number")
+    return _visits(height, width, kernel, stride, padding)
+
+
+def _visits_between_p_and_minus_p(
+    height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
+) -> Array:
+    p_h, p_w = _pair(padding)
+    return _visits(height, width, kernel, stride, padding, crop=False)[p_h:-p_h, p_w:-p_w]
+
+
 def _visit_cases(rng: np.random.Generator) -> Iterator[Case]:
     def size(least: int) -> int:
         return least + int(rng.integers(0, 3))
@@ -1133,6 +1194,16 @@ VISIT_COUNTS = FunctionExercise(
             "padding_kept",
             "You return the counts of the padded image: cut the padding off again.",
             lambda h, w, kernel, **sizes: _visits(h, w, kernel, **sizes, crop=False),
+        ),
+        Misconception(
+            "minus_zero",
+            "A slice [p:-p] is empty where p is 0: write its end as p + length.",
+            _visits_between_p_and_minus_p,
+        ),
+        Misconception(
+            "one_number_only",
+            "Your function takes single numbers; kernel, stride and padding may also be pairs.",
+            _visits_of_one_number,
         ),
     ),
     forbidden=(
@@ -1270,6 +1341,22 @@ def _backward_without_stride(
     return still, np.asarray(np.einsum("rc,rcij->ij", grad_out, windows))
 
 
+def _backward_not_spread(
+    grad_out: Array, image: Array, kernel: Array, stride: Any = 1, padding: Any = 0
+) -> tuple[Array, Array]:
+    """The two formulas of stride 1, whatever the stride."""
+    full = (kernel.shape[0] - 1, kernel.shape[1] - 1)
+    grad_padded = _correlate(grad_out, kernel[::-1, ::-1], padding=full)
+    return _cropped(grad_padded, padding), _correlate(_padded(image, padding), grad_out)
+
+
+def _between_p_and_minus_p(
+    grad_out: Array, image: Array, kernel: Array, stride: Any, padding: Any
+) -> Array:
+    p_h, p_w = _pair(padding)
+    return _stamped(grad_out, image, kernel, stride, padding)[p_h:-p_h, p_w:-p_w]
+
+
 def _dropped_pixels_left_out(
     grad_out: Array, image: Array, kernel: Array, stride: Any, padding: Any
 ) -> Array:
@@ -1385,6 +1472,12 @@ CONV2D_SINGLE_BACKWARD = FunctionExercise(
             _backward_without_stride,
         ),
         Misconception(
+            "not_spread",
+            "These are the formulas of stride 1: at a larger stride the outputs stood further "
+            "apart, so spread grad_out before you slide.",
+            _backward_not_spread,
+        ),
+        Misconception(
             "dropped_pixels_left_out",
             "The image's gradient has the image's shape: pixels that the floor dropped are in it, "
             "with zero.",
@@ -1394,6 +1487,11 @@ CONV2D_SINGLE_BACKWARD = FunctionExercise(
             "padding_kept",
             "You return the gradient of the padded image: cut the padding off again.",
             _backward_as(image_part=_stamped),
+        ),
+        Misconception(
+            "minus_zero",
+            "A slice [p:-p] is empty where p is 0: write its end as p + length.",
+            _backward_as(image_part=_between_p_and_minus_p),
         ),
         Misconception(
             "integers_only",

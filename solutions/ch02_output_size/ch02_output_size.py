@@ -1086,9 +1086,10 @@ assert grad_x.tolist() == [[1, 2, 0], [3, 6, 4], [0, 6, 8]]
 # convolution's backward pass is made of convolutions.
 #
 # Three details settle the general case. With a *stride*, the windows stood further apart, so the
-# stamps do too. With *padding*, stamp on the padded image and cut the border off at the end: the
-# zeros were made up and have no use for a gradient. And a pixel that *the floor dropped* took no
-# part in anything: its gradient is 0.
+# stamps do too; who slides instead of stamping first spreads `grad_out` out, with $S-1$ zeros
+# between its numbers. With *padding*, stamp on the padded image and cut the border off at the end:
+# the zeros were made up and have no use for a gradient. And a pixel that *the floor dropped* took
+# no part in anything: its gradient is 0.
 #
 # PyTorch's autograd agrees, with all three details at once:
 
