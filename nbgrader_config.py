@@ -16,3 +16,7 @@ c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("your code he
 
 # Seconds that one cell may take: the chapters train small networks.
 c.Execute.timeout = 120
+
+# Live figures are shown on feedback pages as they are in a notebook without a kernel: from their
+# own page, which needs no network. Stored widget state would be preferred to it, and does.
+c.Execute.store_widget_state = False

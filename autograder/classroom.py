@@ -27,6 +27,10 @@ c.ClearSolutions.code_stub = {{"python": 'raise NotImplementedError("your code h
 # Seconds that one cell may take: the chapters train small networks.
 c.Execute.timeout = 120
 
+# Live figures are shown on feedback pages as they are in a notebook without a kernel: from their
+# own page, which needs no network. Stored widget state would be preferred to it, and does.
+c.Execute.store_widget_state = False
+
 # Assignments are handed out and taken in here. Where students have accounts of their own, or on
 # a JupyterHub, name a directory that all of them can write to, in their configuration too.
 c.Exchange.root = str(here / "exchange")
