@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ from autograder import exercises, probe
 from autograder.child import CUT_OFF
 from autograder.exercise import Case, Exercise
 from autograder.judge import UNWRITTEN, judge
-from autograder.paths import course_root
+from autograder.paths import CourseError, course_root
 from autograder.probe import Observation, Trouble
 from autograder.transplant import (
     Chapter,
@@ -142,9 +143,8 @@ def judge_files(
     as many as there are processors, at most four). Raises KeyError for an unknown exercise, at
     once; whatever is wrong with a file is its own verdict.
     """
-    exercise = _timed(_lookup(registry, name), timeout)
-    cases = exercise.draw(secrets.randbits(32) if seed is None else seed)
-    return _judge_files(exercise, cases, [str(path) for path in paths], jobs, fork)
+    task = _task(_lookup(registry, name), seed, timeout)
+    return _judge_files(task, [str(path) for path in paths], jobs, fork)
 
 
 def _lookup(registry: Registry | None, name: str) -> Exercise:
@@ -155,29 +155,40 @@ def _lookup(registry: Registry | None, name: str) -> Exercise:
     return registry[name]
 
 
-def _timed(exercise: Exercise, timeout: float | None) -> Exercise:
+@dataclass(frozen=True)
+class Task:
+    """An exercise with the cases that an answer is judged on."""
+
+    exercise: Exercise
+    cases: Sequence[Case]
+
+
+def _task(exercise: Exercise, seed: int | None, timeout: float | None) -> Task:
     limit = timeout if timeout is not None else max(SECONDS, exercise.time_limit)
-    return replace(exercise, time_limit=limit)
+    try:
+        cases = exercise.draw(secrets.randbits(32) if seed is None else seed)
+    except Exception as error:
+        raise CourseError(f"the exercise {exercise.name} cannot draw its cases: {error}") from error
+    return Task(replace(exercise, time_limit=limit), cases)
 
 
 def _judge_files(
-    exercise: Exercise, cases: Sequence[Case], files: Sequence[str], jobs: int | None, fork: bool
+    task: Task, files: Sequence[str], jobs: int | None, fork: bool
 ) -> Iterator[FileResult]:
-    probing = _probe_step(exercise, cases)
+    exercise = task.exercise
+    probing = _probe_step(task)
 
-    def run(worker: Worker, file: str) -> Report | UnreadableError:
-        try:
-            source = read_source(Path(file))
-        except UnreadableError as error:
-            return error
-        cell = _cell_step(Path(file).name, source, exercise.time_limit)
+    def run(worker: Worker, file: str) -> Report:
+        cell = _cell_step(Path(file).name, read_source(Path(file)), exercise.time_limit)
         return run_steps(worker, [cell, probing], exercise.time_limit, notebook=False)
 
     for file, found in zip(files, _at_once(run, files, jobs, fork), strict=True):
         if isinstance(found, UnreadableError):
             verdict = _blank(exercise, "error", str(found))
+        elif isinstance(found, Exception):
+            verdict = _blank(exercise, "grader_error", f"{type(found).__name__}: {found}")
         else:
-            verdict = _verdict(exercise, cases, found, Path(file).name, "the file")
+            verdict = _verdict(task, found, Path(file).name, "the file")
         yield FileResult(file, verdict)
 
 
@@ -227,34 +238,48 @@ def check_notebooks(
     says if that is more. Raises CourseError where the course in `root` is not built.
     """
     known = chapters(root if root is not None else course_root())
-    drawn = secrets.randbits(32) if seed is None else seed
-    files = [str(path) for path in paths]
+    if seed is None:
+        seed = secrets.randbits(32)
+    ask = partial(_tasks, seed=seed, timeout=timeout, registry=registry)
+    return _check_notebooks(known, cache(ask), [str(path) for path in paths], jobs, fork)
 
-    def run(worker: Worker, file: str) -> Checked | UnreadableError:
-        try:
-            submission = transplant(read_notebook(Path(file)), known)
-        except UnreadableError as error:
-            return error
-        tasks = _tasks(submission.chapter, drawn, timeout, registry)
+
+def _tasks(
+    chapter: Chapter, seed: int, timeout: float | None, registry: Registry | None
+) -> dict[str, Task]:
+    """The exercises of a chapter, by name, in its order."""
+    tasks = {}
+    for cell in chapter.cells:
+        if cell.role == "test":
+            try:
+                exercise = _lookup(registry, cell.exercise)
+            except KeyError as error:
+                raise CourseError(f"{chapter.name}: {error.args[0]}") from None
+            tasks[cell.exercise] = _task(exercise, seed, timeout)
+    return tasks
+
+
+def _check_notebooks(
+    known: Sequence[Chapter],
+    ask: Callable[[Chapter], Mapping[str, Task]],
+    files: Sequence[str],
+    jobs: int | None,
+    fork: bool,
+) -> Iterator[NotebookResult]:
+    def run(worker: Worker, file: str) -> Checked:
+        submission = transplant(read_notebook(Path(file)), known)
+        tasks = ask(submission.chapter)
         steps = list(_notebook_steps(submission, tasks))
         return Checked(submission, tasks, run_steps(worker, steps, float("inf"), notebook=True))
 
-    def results() -> Iterator[NotebookResult]:
-        for file, found in zip(files, _at_once(run, files, jobs, fork), strict=True):
-            if isinstance(found, UnreadableError):
-                yield NotebookResult(file, problem=str(found))
-            else:
-                yield _notebook_result(file, found)
-
-    return results()
-
-
-@dataclass(frozen=True)
-class Task:
-    """An exercise of a chapter with the cases that a notebook is judged on."""
-
-    exercise: Exercise
-    cases: Sequence[Case]
+    for file, found in zip(files, _at_once(run, files, jobs, fork), strict=True):
+        if isinstance(found, UnreadableError):
+            yield NotebookResult(file, problem=str(found))
+        elif isinstance(found, Exception):
+            said = str(found) if isinstance(found, CourseError) else f"{found!r}"
+            yield NotebookResult(file, problem=f"our fault, not yours: {said}")
+        else:
+            yield _notebook_result(file, found)
 
 
 @dataclass(frozen=True)
@@ -264,17 +289,6 @@ class Checked:
     submission: Submission
     tasks: Mapping[str, Task]
     report: Report
-
-
-def _tasks(
-    chapter: Chapter, seed: int, timeout: float | None, registry: Registry | None
-) -> dict[str, Task]:
-    tasks = {}
-    for cell in chapter.cells:
-        if cell.role == "test":
-            exercise = _timed(_lookup(registry, cell.exercise), timeout)
-            tasks[exercise.name] = Task(exercise, exercise.draw(seed))
-    return tasks
 
 
 def _notebook_steps(
@@ -288,8 +302,7 @@ def _notebook_steps(
             limit = tasks[cell.id].exercise.time_limit if cell.id in tasks else SECONDS
             yield _cell_step(cell.id, submission.sources[cell.id], limit)
         elif cell.role == "test" and cell.exercise in submission.sources:
-            task = tasks[cell.exercise]
-            yield _probe_step(task.exercise, task.cases)
+            yield _probe_step(tasks[cell.exercise])
 
 
 def _notebook_result(file: str, checked: Checked) -> NotebookResult:
@@ -304,7 +317,7 @@ def _notebook_result(file: str, checked: Checked) -> NotebookResult:
         if broken:
             verdicts.append(_blank(task.exercise, "grader_error", broken))
             continue
-        verdict = _verdict(task.exercise, task.cases, report, name, "the cell")
+        verdict = _verdict(task, report, name, "the cell")
         verdicts.append(_explain_undefined(verdict, submission, report, name))
     return NotebookResult(file, submission.chapter.name, tuple(verdicts), submission.notes)
 
@@ -372,11 +385,11 @@ def _cell_step(name: str, source: str, seconds: float) -> dict[str, Any]:
     return {"cell": name, "source": source, "seconds": seconds}
 
 
-def _probe_step(exercise: Exercise, cases: Sequence[Case]) -> dict[str, Any]:
+def _probe_step(task: Task) -> dict[str, Any]:
     return {
-        "exercise": exercise.name,
-        "probe": probe.request(exercise, cases).to_plain(),
-        "seconds": exercise.time_limit,
+        "exercise": task.exercise.name,
+        "probe": probe.request(task.exercise, task.cases).to_plain(),
+        "seconds": task.exercise.time_limit,
     }
 
 
@@ -428,21 +441,29 @@ def _absorb(report: Report, step: Mapping[str, Any], frame: Mapping[str, Any]) -
 
 def _at_once(
     run: Callable[[Worker, _T], _R], tasks: Sequence[_T], jobs: int | None, fork: bool
-) -> Iterator[_R]:
-    """The results of `run` in the order of `tasks`, a few of them running at once."""
+) -> Iterator[_R | Exception]:
+    """The results of `run` in the order of `tasks`, a few of them running at once.
+
+    An exception of `run` is the result of its task, so that it harms no other; but where no child
+    process can be started, none can for the others.
+    """
     jobs = min(jobs or min(os.cpu_count() or 1, 4), max(1, len(tasks)))
     workers: SimpleQueue[Worker] = SimpleQueue()
     all_workers = [Worker(fork) for _ in range(jobs)]
 
-    def run_one(task: _T) -> _R:
+    def run_one(task: _T) -> _R | Exception:
         worker = workers.get()
         try:
             return run(worker, task)
+        except WorkerError:
+            raise
+        except Exception as error:
+            return error
         finally:
             workers.put(worker)
 
     pool = ThreadPoolExecutor(jobs)
-    waiting: deque[Future[_R]] = deque()
+    waiting: deque[Future[_R | Exception]] = deque()
     try:
         for worker in all_workers:
             workers.put(worker)
@@ -467,10 +488,9 @@ def _blank(exercise: Exercise, verdict: str, message: str) -> Verdict:
     return blank(exercise.name, exercise.points, verdict, message, exercise.aspects)
 
 
-def _verdict(
-    exercise: Exercise, cases: Sequence[Case], report: Report, cell: str, where: str
-) -> Verdict:
+def _verdict(task: Task, report: Report, cell: str, where: str) -> Verdict:
     """The verdict on an exercise whose answer is in `cell`; `where` is "the file" or "the cell"."""
+    exercise = task.exercise
     probed = report.probes.get(exercise.name)
     end = report.cells.get(cell)
     if probed is None:
@@ -485,20 +505,17 @@ def _verdict(
         return _blank(exercise, "time", text)
     if "missing" in probed:
         return _undefined(exercise, end, probed["missing"], where)
-    verdict = _judge(exercise, cases, probed["observations"])
+    verdict = _judge(task, probed["observations"])
     if end is None or end.status == "ok" or verdict.verdict == "not_attempted":
         return verdict
     return replace(verdict, advice=f"{verdict.advice} {_aside(end, where, exercise)}".strip())
 
 
-def _judge(
-    exercise: Exercise, cases: Sequence[Case], observations: Sequence[Observation]
-) -> Verdict:
+def _judge(task: Task, observations: Sequence[Observation]) -> Verdict:
     try:
-        return judge(exercise, cases, observations)
+        return judge(task.exercise, task.cases, observations)
     except Exception as error:
-        text = f"{type(error).__name__}: {error}"
-        return _blank(exercise, "grader_error", text)
+        return _blank(task.exercise, "grader_error", f"{type(error).__name__}: {error}")
 
 
 def _undefined(

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from autograder import runner
 from autograder.paths import CourseError
 from autograder.runner import NotebookResult, check_notebooks
-from autograder.transplant import UNWRITTEN
+from autograder.transplant import UNWRITTEN, read_notebook
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 CHAPTER = "ch99_samples"
 SETUP = "import numpy as np\nfrom autograder.check import check, hint\n%matplotlib inline"
@@ -424,3 +427,46 @@ def test_a_course_that_is_not_built_is_said(tmp_path: Path) -> None:
     (tmp_path / "solutions").mkdir()
     with pytest.raises(CourseError, match="run `course build`"):
         check_notebooks(["a.ipynb"], root=tmp_path)
+
+
+def test_an_exercise_that_the_course_lacks_is_said(
+    root: Path, samples: Any, right: dict[str, Any], tmp_path: Path
+) -> None:
+    only = {"moving_sum": samples.function}
+    path = write(tmp_path / "a.ipynb", right)
+    (result,) = check_notebooks([path], root=root, registry=only)
+    assert result.problem is not None
+    assert result.problem.startswith(f"our fault, not yours: {CHAPTER}: ")
+    assert "'weights'" in result.problem
+
+
+def test_a_fault_of_ours_harms_no_other_notebook(
+    root: Path, right: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails_once(path: Path) -> Any:
+        if path.name == "a.ipynb":
+            raise ZeroDivisionError("a bug")
+        return read_notebook(path)
+
+    monkeypatch.setattr(runner, "read_notebook", fails_once)
+    paths = [write(tmp_path / name, right) for name in ("a.ipynb", "b.ipynb")]
+    first, second = check_notebooks(paths, root=root)
+    assert first.problem == "our fault, not yours: ZeroDivisionError('a bug')"
+    assert second.full_marks
+
+
+def chapters_of_the_course() -> list[str]:
+    return sorted(path.parent.name for path in (PROJECT / "solutions").glob("*/*.ipynb"))
+
+
+@pytest.mark.parametrize("chapter", chapters_of_the_course())
+def test_each_chapter_earns_everything_solved_and_nothing_released(chapter: str) -> None:
+    paths = [PROJECT / kind / chapter / f"{chapter}.ipynb" for kind in ("solutions", "notebooks")]
+    solved, released = check_notebooks(paths, seed=0, root=PROJECT)
+    if solved.problem is None:
+        assert solved.full_marks, text_of(solved)
+        assert set(verdicts(released).values()) == {"not_attempted"}, text_of(released)
+    else:  # a notebook to play with
+        assert "belongs to a chapter" in solved.problem
+    assert solved.notes == released.notes == ()
+    assert solved.problem == released.problem
