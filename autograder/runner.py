@@ -414,19 +414,20 @@ def run_steps(
             raise WorkerError(f"the child process did not get ready: {outcome.detail}")
         if outcome.ending == "done":
             break
-        place = min(len(outcome.frames), len(remaining) - 1)
-        guilty = remaining[place]
+        guilty = remaining[min(len(outcome.frames), len(remaining) - 1)]
         report.ended[_key(guilty)] = outcome
-        remaining = [
-            step
-            for step in remaining
-            if step is not guilty
-            and not ("probe" in step and step["exercise"] in report.probes)
-            and not ("probe" in step and step["exercise"] == guilty.get("cell"))
-        ]
+        remaining = [s for s in remaining if s is not guilty and _again(s, report, guilty)]
         if not notebook:
             break  # a file has one exercise: there are no other marks to save
     return report
+
+
+def _again(step: Mapping[str, Any], report: Report, guilty: Mapping[str, Any]) -> bool:
+    """Whether a step has to run again after `guilty` has ended the process."""
+    if "source" in step:
+        # One that ran into its limit would do so again, at the same cost.
+        return step["cell"] not in report.cells or report.cells[step["cell"]].status != "time"
+    return step["exercise"] not in report.probes and step["exercise"] != guilty.get("cell")
 
 
 def _absorb(report: Report, step: Mapping[str, Any], frame: Mapping[str, Any]) -> None:
