@@ -128,7 +128,7 @@ _seed = click.option(
 )
 _timeout = click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=float,
     metavar="SECONDS",
     help="How long each may take.  [default: 10, or more where an exercise says so]",
 )

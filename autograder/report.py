@@ -25,7 +25,7 @@ def judge(
     """Print the verdict on each file as it comes; whether all pass."""
     try:
         results = runner.judge_files(exercise, files, seed, timeout, jobs=jobs)
-    except KeyError as error:
+    except (KeyError, ValueError) as error:
         raise UsageError(error.args[0]) from None
     passed = 0
     try:
@@ -50,9 +50,13 @@ def check(
     as_json: bool,
 ) -> bool:
     """Print the verdicts on each notebook as they come; whether all earn full marks."""
+    try:
+        results = runner.check_notebooks(notebooks, seed, timeout, jobs=jobs)
+    except ValueError as error:
+        raise UsageError(error.args[0]) from None
     full = True
     try:
-        for result in runner.check_notebooks(notebooks, seed, timeout, jobs=jobs):
+        for result in results:
             full = full and result.full_marks
             if as_json:
                 _print_json(result.to_json())

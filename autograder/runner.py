@@ -47,6 +47,7 @@ from autograder.worker import (
 )
 
 SECONDS = 10.0  # for a file, or for an exercise of a notebook, unless the exercise says more
+DAY = 86_400  # seconds: the most that may be given
 MAX_SOURCE_BYTES = 4 * 2**20
 _UNDEFINED = re.compile(r"name '(\w+)' is not defined")
 _T = TypeVar("_T")
@@ -140,9 +141,10 @@ def judge_files(
 
     Every file gets the same cases, drawn from `seed`, else from chance. A file may take `timeout`
     seconds, else 10 or what the exercise says if that is more. `jobs` files run at once (default:
-    as many as there are processors, at most four). Raises KeyError for an unknown exercise, at
-    once; whatever is wrong with a file is its own verdict.
+    as many as there are processors, at most four). Raises KeyError for an unknown exercise and
+    ValueError for an impossible `timeout`; whatever is wrong with a file is its own verdict.
     """
+    _check_timeout(timeout)
     task = _task(_lookup(registry, name), seed, timeout)
     return _judge_files(task, [str(path) for path in paths], jobs, fork)
 
@@ -161,6 +163,12 @@ class Task:
 
     exercise: Exercise
     cases: Sequence[Case]
+
+
+def _check_timeout(timeout: float | None) -> None:
+    # Written so that NaN is refused too.
+    if timeout is not None and not 0 < timeout <= DAY:
+        raise ValueError(f"timeout (={timeout:g}) must be seconds, above 0 and at most {DAY:,}")
 
 
 def _task(exercise: Exercise, seed: int | None, timeout: float | None) -> Task:
@@ -235,8 +243,10 @@ def check_notebooks(
 
     Each is rebuilt from the course's own notebook (see `transplant`), found by its grade ids. The
     cell of an exercise and its cases may each take `timeout` seconds, else 10 or what the exercise
-    says if that is more. Raises CourseError where the course in `root` is not built.
+    says if that is more. Raises CourseError where the course in `root` is not built and
+    ValueError for an impossible `timeout`.
     """
+    _check_timeout(timeout)
     known = chapters(root if root is not None else course_root())
     if seed is None:
         seed = secrets.randbits(32)

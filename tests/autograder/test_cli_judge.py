@@ -93,7 +93,10 @@ def test_judge_succeeds_where_all_pass(files: dict[str, Path]) -> None:
         (["judge", "moving_sums", "a.py"], "course judge: no exercise is called 'moving_sums'; "
                                            "did you mean moving_sum?"),
         (["judge", "moving_sum", "a.py", "--seed", "-1"], "course judge: Invalid value for"),
-        (["judge", "moving_sum", "a.py", "--timeout", "0"], "course judge: Invalid value for"),
+        (["judge", "moving_sum", "a.py", "--timeout", "0"], "course judge: timeout (=0) must be"),
+        (["judge", "moving_sum", "a.py", "--timeout", "nan"], "course judge: timeout (=nan) must"),
+        (["judge", "moving_sum", "a.py", "--timeout", "inf"], "course judge: timeout (=inf) must"),
+        (["check", "a.ipynb", "--timeout", "-1"], "course check: timeout (=-1) must be"),
         (["judge", "moving_sum", "a.py", "--jobs", "0"], "course judge: Invalid value for"),
         (["check"], "course check: Missing argument 'NOTEBOOK...'."),
     ],
