@@ -189,9 +189,8 @@ brighter = row.copy()
 brighter[0, 7] *= 1000
 
 before, after = (ops.conv2d_single(x, np.ones((1, 3)), stride=2) for x in (row, brighter))
-print(
-    before, after, "pixels that no window touches:", geometry.unused_pixels(8, kernel=3, stride=2)
-)
+print(before, after)
+print("no window touches pixel", *geometry.unused_pixels(8, kernel=3, stride=2))
 assert np.array_equal(before, after)
 
 # %% [markdown]
@@ -273,6 +272,14 @@ print(f"PyTorch agrees in all {len(cases)} cases.")
 
 # %%
 SlidingKernel(image=np.add.outer(np.arange(1, 7), np.arange(6)), stride=2, filled=True)
+
+# %%
+assert geometry.unused_pixels(6, kernel=3, stride=2) == (5,)
+assert geometry.unused_pixels(6, kernel=3, stride=2, padding=1) == ()
+
+# %% [markdown]
+# Row 5 and column 5 are left out. With a padding of 1 the kernel starts one pixel earlier and reaches
+# them; what the floor drops then is a zero of the padding, which nobody misses.
 
 # %% [markdown]
 # ### Exercise: `output_size` (6 points)
@@ -880,10 +887,11 @@ check(edge_kernel, hidden=True)
 
 # %%
 def usable_kernel():
-    """Your kernel where it is a 3×3 array of numbers, else Sobel's."""
+    """Your kernel where it answers to a step from dark to bright, else Sobel's."""
+    step = np.array([[0, 0, 1, 1]] * 3)
     try:
-        kernel = np.asarray(edge_kernel(), dtype=float)
-        if kernel.shape == (3, 3) and np.isfinite(kernel).all() and kernel.any():
+        kernel = np.array(edge_kernel(), dtype=float)
+        if kernel.shape == (3, 3) and (ops.conv2d_single(step, kernel) > 0).all():
             return "your kernel", kernel
     except Exception:
         pass
@@ -1211,25 +1219,21 @@ assert wanted.size == 30 * 30 == 900
 # - The whole chapter is one line of PyTorch: `torch.nn.functional.conv2d(input, weight, bias,
 #   stride, padding, dilation, groups)`; the module around it is `torch.nn.Conv2d`, which also knows
 #   our four borders as `padding_mode`. Batches, channels and groups come in chapters 03 and 08.
-# - `padding="same"` exists there too, but only at stride 1. TensorFlow's `SAME` also takes strides,
-#   and then pads an even axis at its end only. A network carried over from there sees the image
-#   shifted by a pixel, unless it pads the same way: timm keeps a layer for it, `Conv2dSame`.
+# - `padding="same"` exists there too, but only at stride 1. TensorFlow's `SAME` also takes strides;
+#   for a 3×3 kernel at stride 2 it then pads an even axis at its end only. A network carried over
+#   from there sees its image shifted by a pixel, unless it pads the same way: timm keeps a layer for
+#   it, `Conv2dSame`.
 # - `scipy.signal.convolve2d` flips the kernel, `scipy.signal.correlate2d` does not. Only the second
 #   is what a layer does.
 # - On a GPU, cuDNN has several algorithms for one convolution; `torch.backends.cudnn.benchmark =
 #   True` times them and keeps the fastest for each input shape.
 
 # %%
-picture, weight = (
-    torch.tensor(temple[None, None]),
-    torch.tensor(across[None, None], dtype=torch.float32),
-)
-same_line = torch.nn.functional.conv2d(picture, weight, stride=2, padding=1, dilation=2)[
-    0, 0
-].numpy()
-assert np.allclose(
-    same_line, ops.conv2d_single(temple, across, stride=2, padding=1, dilation=2), atol=1e-5
-)
+sizes = {"stride": 2, "padding": 1, "dilation": 2}
+x4 = torch.tensor(temple[None, None])  # (1, 1, 150, 200)
+w4 = torch.tensor(across[None, None], dtype=torch.float32)  # (1, 1, 3, 3)
+one_line = torch.nn.functional.conv2d(x4, w4, **sizes)[0, 0]
+assert np.allclose(one_line, ops.conv2d_single(temple, across, **sizes), atol=1e-5)
 
 try:
     torch.nn.Conv2d(1, 1, 3, stride=2, padding="same")
