@@ -21,6 +21,7 @@ __all__ = [
     "flattening",
     "matrix_structure",
     "moved_along",
+    "pictures",
     "signal_response",
 ]
 
@@ -127,21 +128,38 @@ def _numbered_cells(
     ax.set_title(title, fontsize=11, color=INK)
 
 
+def pictures(images: Sequence[npt.ArrayLike], titles: Sequence[str], title: str) -> Figure:
+    """Pictures with values in [0, 1] side by side, each with its title.
+
+    Raises ValueError where there are not as many titles as pictures.
+
+    >>> fig = pictures([np.zeros((4, 4)), np.ones((4, 4))], ["black", "white"], "Two squares")
+    >>> [ax.get_title() for ax in fig.axes]
+    ['black', 'white']
+    """
+    if len(titles) != len(images):
+        raise ValueError(f"titles (of length {len(titles)}) must be as many as images")
+    fig, axes = figure(len(images), size=(2.6, 2.9), title=title)
+    for ax, image, name in zip(axes, images, titles, strict=True):
+        show_image(ax, image, name)
+    return fig
+
+
 def before_and_after(
     before: npt.ArrayLike,
     after: npt.ArrayLike,
-    titles: Sequence[str],
+    names: Sequence[str],
     rows: tuple[str, str],
-    size: float = 1.15,
+    title: str,
 ) -> Figure:
     """Two rows of small images (N, H, W) in [0, 1], each image above what became of it.
 
-    `titles` names the N columns, `rows` the two rows; an image is `size` inches wide.
+    `names` stands above the N columns, `rows` beside the two rows.
 
     Raises ValueError where the two are not of one shape.
 
     >>> images = np.zeros((2, 4, 4))
-    >>> fig = before_and_after(images, images, ["0", "1"], ("as scanned", "shuffled"))
+    >>> fig = before_and_after(images, images, ["0", "1"], ("as scanned", "shuffled"), "Digits")
     >>> [ax.get_title() for ax in fig.axes]
     ['0', '1', '', '']
     """
@@ -151,9 +169,9 @@ def before_and_after(
             f"before and after have shapes {upper.shape} and {lower.shape}, must be one (N, H, W)"
         )
     n = len(upper)
-    fig, axes = figure(2 * n, columns=n, size=(size, 1.13 * size))
+    fig, axes = figure(2 * n, columns=n, size=(0.95, 1.15), title=title)
     for place, image in enumerate([*upper, *lower]):
-        show_image(axes[place], image, titles[place] if place < n else "")
+        show_image(axes[place], image, names[place] if place < n else "")
     for ax, name in zip((axes[0], axes[n]), rows, strict=True):
         ax.set_ylabel(name, fontsize=10, color=INK)
     return fig
@@ -237,8 +255,8 @@ def matrix_structure(matrix: npt.ArrayLike, height: int, width: int) -> Figure:
 
 def moved_along(
     image: npt.ArrayLike,
-    moved: npt.ArrayLike,
     response: npt.ArrayLike,
+    moved: npt.ArrayLike,
     moved_response: npt.ArrayLike,
 ) -> Figure:
     """An image and a layer's answer, above the moved image and the answer to that.

@@ -128,8 +128,8 @@ check(fc_params, hidden=True)
 # How many weights has a dense layer from the image to these outputs? How many has the convolution? Then make the image 8×8.
 # Which of the two numbers moves?
 #
-# Point at an output, or walk with the arrow keys, and see which pixels it uses. Turn it round, too: point at the corner pixel
-# of the image. How many outputs hear of it?
+# Point at an output, or walk with the arrow keys, and see which pixels it uses, through which weights. Turn it round, too: point
+# at the corner pixel of the image. How many outputs hear of it? (Below each layer stands its matrix; section 6 comes back to it.)
 
 # %%
 Connections(image_size=6, kernel_size=3)
@@ -137,9 +137,7 @@ Connections(image_size=6, kernel_size=3)
 # %%
 for size in (6, 7, 8):
     view = Connections(image_size=size, kernel_size=3)
-    print(
-        f"{size}×{size} pixels: dense {view.dense_weights:>5,} weights, convolution {view.conv_weights}"
-    )
+    print(f"{size}×{size} pixels: dense {view.dense_weights:>5,}, convolution {view.conv_weights}")
 
 assert 6 * 6 * 4 * 4 == 576
 
@@ -169,8 +167,9 @@ described(
             ],
         },
     ),
-    "Weights against the side of a colour image, both axes logarithmic. The dense layer climbs in a straight line from about a "
-    "hundred thousand at 8 pixels to 77 million at 224. The convolution stays at 1,728.",
+    "Weights against the side of a colour image, both axes logarithmic. The dense "
+    "layer climbs in a straight line from about a hundred thousand at 8 pixels to 77 "
+    "million at 224. The convolution stays at 1,728.",
 )
 
 # %% [markdown]
@@ -203,8 +202,9 @@ assert kernels * positions > dense > 40_000 * kernels
 def conv_params(c_in, c_out, kernel_size, bias=True):
     """How many parameters a convolution has: an int.
 
-    `kernel_size` is a whole number, or a (height, width) pair as a tuple or list. Each of the `c_out` kernels reaches over
-    all `c_in` channels; with `bias`, each output channel has one number more.
+    Each of the `c_out` kernels reaches over all `c_in` channels; with `bias`, each output
+    channel has one number more. `kernel_size` is a whole number (int or NumPy integer), or a
+    (height, width) pair as a tuple or list.
     """
     ### BEGIN SOLUTION
     height, width = (
@@ -233,8 +233,9 @@ check(conv_params, hidden=True)
 # %%
 described(
     plots.flattening(height=5, width=6, pixel=(2, 2)),
-    "A grid of 5×6 pixels, numbered row by row, with pixel 14 and its neighbours 8, 13, 15 and 20 framed. Below it the vector "
-    "of 30 pixels: 13 and 15 still touch 14, while 8 and 20 stand six places away.",
+    "A grid of 5×6 pixels, numbered row by row, with pixel 14 and its neighbours 8, 13, "
+    "15 and 20 framed. Below it the vector of 30 pixels: 13 and 15 still touch 14, "
+    "while 8 and 20 stand six places away.",
 )
 
 # %% [markdown]
@@ -258,9 +259,9 @@ described(
 
 # %% nbgrader={"grade": false, "grade_id": "flattened_distance", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def flattened_distance(p, q, width):
-    """How far apart pixels p and q, each (row, column), stand in the flattened image: an int, at least 0.
+    """How far apart two pixels stand in the flattened image: an int, at least 0.
 
-    The image is `width` pixels wide and flattened row by row.
+    `p` and `q` are (row, column); the image is `width` pixels wide and flattened row by row.
     """
     ### BEGIN SOLUTION
     position_p = p[0] * width + p[1]
@@ -295,14 +296,13 @@ print(f"largest difference between the outputs: {difference:.1e}")
 assert difference < 1e-9
 
 described(
-    plots.before_and_after(
-        image[np.newaxis],
-        shuffled_image.reshape(1, 28, 28),
-        [""],
-        ("photograph", "shuffled"),
-        size=2.2,
+    plots.pictures(
+        [image, shuffled_image.reshape(28, 28)],
+        ["photograph", "shuffled"],
+        "One layer's outputs for the left are another's for the right",
     ),
-    "Above, a photographer at a tripod in 28×28 pixels. Below, the same pixels in random order: grey noise.",
+    "Left, a photographer at a tripod in 28×28 pixels. Right, the same pixels in "
+    "random order: grey noise.",
 )
 
 # %% [markdown]
@@ -315,8 +315,8 @@ described(
 #
 # ## 4 · Does a network miss what was lost?
 #
-# That was an argument. Here is the experiment: 1,797 real handwritten digits of 8×8 pixels. We shuffle the pixels of all of them
-# in **one fixed order**, the same for every image, training and test alike.
+# That was an argument. Here is the experiment, on 1,797 real handwritten digits of 8×8 pixels. We shuffle the pixels of all of
+# them in **one fixed order**, the same for every image, training and test alike.
 
 # %%
 import torch
@@ -324,25 +324,26 @@ from torch import nn
 
 torch.set_num_threads(1)  # these networks are so small that a second thread would only wait
 
-images, labels = data.digits("test")
-chosen = [int(np.flatnonzero(labels == digit)[0]) for digit in range(10)]
+images, labels = data.digits()
+print(f"{len(images):,} images of {images.shape[1]}×{images.shape[2]} pixels")
+
+examples = [int(np.flatnonzero(labels == digit)[0]) for digit in range(10)]
 described(
     plots.before_and_after(
-        images[chosen],
-        data.permute_pixels(images[chosen], seed=0),
+        images[examples],
+        data.permute_pixels(images[examples], seed=0),
         [str(digit) for digit in range(10)],
         ("as scanned", "shuffled"),
+        "The same pixels, all in one other order",
     ),
-    "Ten handwritten digits of 8×8 pixels, 0 to 9. Below each, the same pixels in the fixed new order: no digit can be recognised.",
+    "Ten handwritten digits of 8×8 pixels, 0 to 9. Below each, its pixels in the new "
+    "order: no digit can be recognised.",
 )
 
 # %% [markdown]
 # Two networks learn to read them. The **MLP** flattens the image and has two dense layers. The **CNN** has two convolutions;
 # then it averages each of its 32 maps to one number and decides by these 32 averages. (That is called *global average pooling*;
 # chapter 04 is about it.)
-#
-# *Before you run the cells: which of the two will suffer from the shuffling, and how much? Will it still read any digits at
-# all?*
 
 
 # %%
@@ -367,32 +368,44 @@ def cnn():
     return nn.Sequential(two_convolutions(), average_head())
 
 
-def accuracies(build, seeds=range(4), frozen=None):
-    """Test accuracy on digits as they are and on shuffled ones, for each seed.
+for name, build in (("MLP", mlp), ("CNN, average head", cnn)):
+    print(f"{name:18} {sum(p.numel() for p in build().parameters()):>6,} parameters")
 
-    The seed decides the split into training and test images, the order of the pixels, the first weights and the order of the
-    examples. `frozen` builds layers that are put in front and keep their random weights.
+# %% [markdown]
+# An ordinary training loop, run for four seeds. The seed decides everything that chance decides: which digits are held back for
+# the test, the order of the pixels, the first weights, the order of the examples. You may skip the code.
+
+
+# %%
+import math
+
+
+def accuracies(build, seeds=range(4), frozen=None):
+    """Test accuracies on digits as they are and on shuffled ones, one for each seed.
+
+    `frozen` builds layers that stand in front and keep their random weights.
     """
-    both = []
-    for shuffle in (False, True):
-        both.append([train_and_test(build, seed, shuffle, frozen) for seed in seeds])
-    return tuple(both)
+    as_scanned = [train_and_test(build, seed, False, frozen) for seed in seeds]
+    shuffled = [train_and_test(build, seed, True, frozen) for seed in seeds]
+    return as_scanned, shuffled
 
 
 def train_and_test(build, seed, shuffle, frozen, epochs=20, batch=64, rate=0.02):
     torch.manual_seed(seed)
     before = frozen() if frozen else nn.Identity()
     network = build()
-    (x, y), (x_test, y_test) = (digits_for(split, seed, shuffle) for split in ("train", "test"))
+    x, y = digits_for("train", seed, shuffle)
+    x_test, y_test = digits_for("test", seed, shuffle)
     with torch.no_grad():
         x, x_test = before(x), before(x_test)
     optimiser = torch.optim.Adam(network.parameters())
-    steps = epochs * -(-len(x) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=rate, total_steps=epochs * math.ceil(len(x) / batch)
+    )
     for _ in range(epochs):
-        for chosen in torch.randperm(len(x)).split(batch):
+        for some in torch.randperm(len(x)).split(batch):
             optimiser.zero_grad()
-            nn.functional.cross_entropy(network(x[chosen]), y[chosen]).backward()
+            nn.functional.cross_entropy(network(x[some]), y[some]).backward()
             optimiser.step()
             schedule.step()
     with torch.no_grad():
@@ -413,37 +426,46 @@ def report(results):
         print(f"{name:34}{told[0]:>22}{told[1]:>22}")
 
 
+def fall(name):
+    """How much lower the mean accuracy is on shuffled pixels."""
+    in_their_places, shuffled = results[name]
+    return np.mean(in_their_places) - np.mean(shuffled)
+
+
+# %% [markdown]
+# *Before you run the cell: which of the two will suffer from the shuffling, and how much? Will it still read any digits at all?*
+
 # %%
 results = {"MLP": accuracies(mlp), "CNN, average head": accuracies(cnn)}
 report(results)
 
-fall = {name: np.mean(places) - np.mean(shuffled) for name, (places, shuffled) in results.items()}
-assert fall["CNN, average head"] > 0.03 > abs(fall["MLP"])
+assert fall("CNN, average head") > 0.03 > abs(fall("MLP"))
 
 described(
     plots.accuracies(results, "Shuffling the pixels leaves the MLP alone and hurts the CNN"),
-    "Test accuracy, a mark for each of four seeds. The MLP's marks stand at the same height for pixels in their places and "
-    "shuffled. The CNN's fall by several hundredths when the pixels are shuffled.",
+    "Test accuracy, a mark for each of four seeds. The MLP's marks stand equally high "
+    "for pixels in their places and shuffled. The CNN's fall by several hundredths "
+    "when the pixels are shuffled.",
 )
 
 # %% [markdown]
 # Means over four seeds, with the smallest and largest in brackets. The MLP reads noise as well as digits. The CNN loses several
-# points: its kernels look for strokes in windows of neighbours, and there are no more strokes and no more neighbours. It does not
-# fall to guessing, which would be 0.1. Some pixel patterns are frequent even among shuffled pixels.
+# points: its kernels look for strokes in windows of neighbours, and there are no more strokes and no more neighbours. It stays far
+# above guessing, which would be 0.1. The order is the same in every image, so even a window of nine strangers shows patterns that
+# differ from digit to digit.
 #
 # So the convolution *relies on something* that the dense layer never assumed. Such an assumption, made before any data is seen,
 # is called a **prior**, or an *inductive bias*.
 #
-# Read the left-hand column too. On digits in their places, the MLP is ahead of this CNN. A prior is a bet, and this network's
-# bet is steep: averaging a map forgets where on the map a stroke was, while these digits are centred, so that the place tells
-# much. The CNN does it with fewer parameters, though:
+# Read the left-hand column too. On digits in their places, this CNN is behind the MLP. A prior is a bet, and the bet of this
+# network is steep: an average over a map forgets where on the map a stroke was, while in these small, centred digits the place
+# tells much.
 
 # %%
-for name, build in (("MLP", mlp), ("CNN, average head", cnn)):
-    print(f"{name:18} {sum(p.numel() for p in build().parameters()):>6,} parameters")
-
-left = {name: np.mean(places) for name, (places, _) in results.items()}
-assert left["MLP"] > left["CNN, average head"]
+in_their_places = {name: np.mean(both[0]) for name, both in results.items()}
+shuffled = {name: np.mean(both[1]) for name, both in results.items()}
+assert in_their_places["MLP"] > in_their_places["CNN, average head"]
+assert min(shuffled.values()) > 0.5
 
 # %% [markdown]
 # ### Another head, another answer
@@ -464,13 +486,12 @@ def cnn_with_flatten_head():
 results["CNN, flatten head"] = accuracies(cnn_with_flatten_head)
 report(results)
 
-fall["CNN, flatten head"] = np.mean(results["CNN, flatten head"][0]) - np.mean(
-    results["CNN, flatten head"][1]
-)
-assert fall["CNN, flatten head"] < fall["CNN, average head"] / 2
+assert fall("CNN, flatten head") < fall("CNN, average head") / 2
+assert np.mean(results["CNN, flatten head"][0]) > in_their_places["CNN, average head"]
 
 # %% [markdown]
-# It hardly falls. The same convolutions, the same noise. Why?
+# It hardly falls, and with the pixels in their places it is ahead of the average head, too. The same convolutions, the same
+# noise. Why?
 #
 # The flatten head has a weight of its own for each of the 32 maps *at each of the 64 positions*. It is a dense layer, and to a
 # dense layer any order of positions is as good as another. The convolutions below it still mix nine unrelated pixels in each
@@ -488,18 +509,16 @@ described(
         {name.replace(", ", ",\n"): both for name, both in results.items()},
         "A flatten head reads shuffled pixels by itself",
     ),
-    "Test accuracy, a mark for each of four seeds. MLP, CNN with flatten head, and random convolutions with flatten head all stay "
-    "above nine tenths, shuffled or not. Only the CNN with the average head falls when the pixels are shuffled.",
+    "Test accuracy, a mark for each of four seeds. The MLP, the CNN with a flatten "
+    "head, and random convolutions with a flatten head all stay above nine tenths, "
+    "shuffled or not. Only the CNN with the average head falls when the pixels are "
+    "shuffled.",
 )
 
 # %%
-random_features = results["random convolutions, flatten head"]
-assert min(np.mean(accuracy) for accuracy in random_features) > np.mean(
-    results["CNN, average head"][0]
-)
-assert (
-    abs(np.mean(random_features[0]) - np.mean(random_features[1])) < fall["CNN, average head"] / 2
-)
+head_alone = results["random convolutions, flatten head"]
+assert min(np.mean(head_alone, axis=1)) > in_their_places["CNN, average head"]
+assert abs(fall("random convolutions, flatten head")) < fall("CNN, average head") / 2
 
 # %% [markdown]
 # With convolutions that learned nothing, on pixels in either order, the head reads the digits better than the whole CNN with the
@@ -529,28 +548,25 @@ def attention(pieces, query, key):
 
 
 def random_parts(seed, width=32):
-    """How a grey value becomes a vector, a vector for each position, and attention's two matrices: all random."""
+    """A vector for the grey value, one for each position, two matrices: all random."""
     rng = np.random.default_rng(seed)
     value, position = rng.normal(size=(1, width)), rng.normal(size=(64, width))
     query, key = rng.normal(size=(2, width, width)) / np.sqrt(width)
     return value, position, query, key
 
 
-pixels = images[chosen[3]].reshape(64, 1).astype(np.float64)
+pixels = images[examples[3]].reshape(64, 1).astype(np.float64)
 order = np.random.default_rng(0).permutation(64)
 
 value, position, query, key = random_parts(seed=0)
-looks = attention(pixels * value, query, key)
-looks_shuffled = attention(pixels[order] * value, query, key)
-assert np.allclose(
-    looks_shuffled, looks[order][:, order]
-)  # without positions: nothing but the order has changed
 
-looks = attention(pixels * value + position, query, key)
-looks_shuffled = attention(pixels[order] * value + position, query, key)
-assert not np.allclose(
-    looks_shuffled, looks[order][:, order]
-)  # with positions: the network can tell
+without = attention(pixels * value, query, key)
+without_shuffled = attention(pixels[order] * value, query, key)
+assert np.allclose(without_shuffled, without[order][:, order])  # only the order has changed
+
+with_positions = attention(pixels * value + position, query, key)
+with_shuffled = attention(pixels[order] * value + position, query, key)
+assert not np.allclose(with_shuffled, with_positions[order][:, order])  # it notices
 
 # %% [markdown]
 # With positions it can tell. But does it know that *near* matters? Show it an empty sheet, so that nothing but the positions
@@ -568,25 +584,25 @@ def preference_for_neighbours(seed):
     return looks[distance == 1].mean() / looks[distance > 1].mean()
 
 
-preference = [preference_for_neighbours(seed) for seed in range(40)]
-print(
-    f"untrained attention: {np.mean(preference):.2f} on average over 40 seeds ({min(preference):.2f}-{max(preference):.2f})"
-)
-assert 0.9 < np.mean(preference) < 1.1
+preference = [preference_for_neighbours(seed) for seed in range(400)]
+low, high = np.quantile(preference, [0.05, 0.95])
+print(f"untrained attention: {np.mean(preference):.2f} on average over 400 seeds")
+print(f"                     nine in ten lie between {low:.2f} and {high:.2f}")
+assert 0.97 < np.mean(preference) < 1.03
 
 # The same question to an untrained 3×3 convolution: who is in a pixel's window?
-window = ops.conv_matrix(np.random.default_rng(0).normal(size=(3, 3)), 8, 8, padding=1) != 0
-print(
-    f"untrained 3×3 convolution: {window[distance > 1].sum()} weights reach further than the neighbours"
-)
-assert not window[distance > 1].any()
+some_kernel = np.random.default_rng(0).normal(size=(3, 3))
+weights = ops.conv_matrix(some_kernel, 8, 8, padding=1)  # (64, 64)
+further = np.count_nonzero(weights[distance > 1])
+print(f"untrained 3×3 convolution: {further} weights reach further than the neighbours")
+assert further == 0
 
 # %% [markdown]
-# Positions make locality *learnable*. They do not give it: before training, near pixels get no more attention than far ones, and
-# every preference has to come out of data. A convolution has its preference before the first example, because the other weights
-# do not exist.
+# Positions make locality *learnable*. They do not give it: before training, near pixels get on average no more attention than
+# far ones, and every preference has to come out of data. A convolution has its preference before the first example, because the
+# other weights do not exist.
 #
-# Which is better? With much data, being free to learn can win; with little data, a good bet does. Chapter 10 measures both.
+# Which serves better, to be given it or to be free to learn it? Chapter 10 asks that with few labels and with many.
 #
 # ## 6 · Is a convolution still a layer like any other?
 #
@@ -607,17 +623,17 @@ assert np.array_equal(by_matrix, by_sliding)
 
 described(
     plots.matrix_structure(matrix, height=5, width=6),
-    "A matrix of 12 rows and 30 columns, its columns grouped by image rows. In each row the kernel's three rows of three weights "
-    "stand six columns apart, all else is zero; one row further down, everything has moved one column to the right. Beside it, "
-    "the first and last row given the shape of the image: the kernel in its upper left and in its lower right corner.",
+    "A matrix of 12 rows and 30 columns, its columns grouped by image rows. In each row "
+    "the kernel's three rows of three weights stand six columns apart, all else is "
+    "zero; one row further down, they have moved one column to the right. Beside it, "
+    "the first and last row in the shape of the image: the kernel in its upper left "
+    "and in its lower right corner.",
 )
 
 # %%
 nonzero = np.count_nonzero(matrix)
 different = len(np.unique(matrix[matrix != 0]))
-print(
-    f"{matrix.size} entries, {nonzero} of them not zero, {different} different numbers among these"
-)
+print(f"{matrix.size} entries, {nonzero} not zero, {different} different numbers among these")
 assert (matrix.size, nonzero, different) == (360, 108, 9)
 
 share = ops.conv_matrix(kernel, height=28, width=28) != 0
@@ -651,9 +667,11 @@ print(f"for an image of 28×28 pixels, {share.mean():.1%} of the entries are not
 
 # %% nbgrader={"grade": false, "grade_id": "conv_as_matrix", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def conv_as_matrix(kernel, height, width):
-    """The matrix M, (H_out · W_out, height · width), with M @ image.ravel() the convolution, flattened row by row.
+    """The matrix of a convolution on images (height, width).
 
-    The kernel (K_h, K_w) is not flipped, stays inside the image, and moves one pixel a step.
+    Returns an array M of shape (H_out · W_out, height · width): M @ image.ravel() is the
+    convolution's output, flattened row by row. The kernel, an array (K_h, K_w), is not
+    flipped, stays inside the image, and moves one pixel a step.
     """
     ### BEGIN SOLUTION
     kernel_height, kernel_width = kernel.shape
@@ -692,7 +710,7 @@ def answers_of(kernel, images):
 
 
 def off(predicted, right):
-    """How far off, in proportion: 0 is perfect, 1 is no better than answering 0."""
+    """How far off, in proportion: 0 is perfect, 1 is as bad as always answering 0."""
     return np.linalg.norm(predicted - right) / np.linalg.norm(right)
 
 
@@ -703,12 +721,9 @@ def learn_dense(images):
 
 
 def learn_convolution(images):
-    windows = np.lib.stride_tricks.sliding_window_view(
-        images, (3, 3), axis=(1, 2)
-    )  # (N, 3, 4, 3, 3)
-    learned = np.linalg.lstsq(
-        windows.reshape(-1, 9), answers_of(kernel, images).ravel(), rcond=None
-    )[0]
+    windows = np.lib.stride_tricks.sliding_window_view(images, (3, 3), axis=(1, 2))
+    x, y = windows.reshape(-1, 9), answers_of(kernel, images).ravel()  # (N·3·4, 9), (N·3·4,)
+    learned = np.linalg.lstsq(x, y, rcond=None)[0]
     return answers_of(learned.reshape(3, 3), unseen)
 
 
@@ -745,8 +760,9 @@ def find_edges(image):
 moved = equivariance.roll(photo, (6, 20))
 described(
     plots.moved_along(photo, find_edges(photo), moved, find_edges(moved)),
-    "Above, a photographer and a map of the vertical edges in the photograph. Below, the photograph moved down and to the right, "
-    "and its map of edges: the same map, moved by as much.",
+    "Above, a photographer and a map of the vertical edges in the photograph. Below, "
+    "the photograph moved down and to the right, and its map of edges: the same map, "
+    "moved by as much.",
 )
 
 # %% [markdown]
@@ -759,36 +775,28 @@ described(
 # quarter turn?*
 
 # %%
-map_before, map_after = find_edges(photo), find_edges(moved)
-print(f"map: stays as it was?     largest difference {np.abs(map_after - map_before).max():.2f}")
-print(
-    f"map: moves along?         largest difference {np.abs(map_after - equivariance.roll(map_before, (6, 20))).max():.2f}"
-)
-print(
-    f"strongest edge: stays?    {np.abs(map_before).max():.4f} before, {np.abs(map_after).max():.4f} after"
-)
-print(
-    f"average edge: stays?      {np.abs(map_before).mean():.4f} before, {np.abs(map_after).mean():.4f} after"
-)
+before, after = find_edges(photo), find_edges(moved)
+along = equivariance.roll(before, (6, 20))
+turned, turned_along = find_edges(np.rot90(photo)), np.rot90(before)
 
-turned = find_edges(np.rot90(photo))
-print(
-    f"map: turns along?         largest difference {np.abs(turned - np.rot90(map_before)).max():.2f}"
-)
+print(f"the map stays as it was:  off by up to {np.abs(after - before).max():.2f}")
+print(f"the map moves along:      off by up to {np.abs(after - along).max():.2f}")
+print(f"its average stays:        off by {abs(np.abs(after).mean() - np.abs(before).mean()):.2f}")
+print(f"its largest value stays:  off by {abs(np.abs(after).max() - np.abs(before).max()):.2f}")
+print(f"the map turns along:      off by up to {np.abs(turned - turned_along).max():.2f}")
 
-assert np.allclose(map_after, equivariance.roll(map_before, (6, 20))) and not np.allclose(
-    map_after, map_before
-)
-assert np.isclose(np.abs(map_after).mean(), np.abs(map_before).mean())
-assert not np.allclose(turned, np.rot90(map_before))
+assert np.allclose(after, along) and not np.allclose(after, before)
+assert np.isclose(np.abs(after).mean(), np.abs(before).mean())
+assert np.abs(after).max() == np.abs(before).max()
+assert not np.allclose(turned, turned_along)
 
 # %% [markdown]
-# The map is equivariant, not invariant. The strongest and the average value of the whole map are invariant: whoever asks for
-# them no longer asks where. And the quarter turn breaks the map, since a kernel for vertical edges finds other edges in an image
-# that lies on its side. Convolution knows about shifts. It knows nothing about turning, or about size.
+# The map is equivariant, not invariant. Its average and its largest value are invariant: whoever asks for them no longer asks
+# where. And the quarter turn breaks the map, since a kernel for vertical edges finds other edges in an image that lies on its
+# side. Convolution knows about shifts, and about shifts alone.
 #
-# So the sentence "CNNs are translation invariant", which you will meet, is two steps short. Convolution gives equivariance.
-# Pooling over positions, at the end, makes invariance of it, as far as it reaches.
+# So the sentence *CNNs are translation invariant*, which you will meet, claims too much. Convolution gives equivariance. Pooling
+# over positions makes invariance of it, as far as it reaches.
 #
 # With that, the three priors of a convolution are together:
 #
@@ -816,7 +824,8 @@ assert not np.allclose(turned, np.rot90(map_before))
 def equivariance_error(op, image, shift):
     """The largest absolute difference between op-then-roll and roll-then-op: a float.
 
-    `op` takes and returns a 2-D array. `shift` is a whole number for both axes, or a pair (dy, dx) as a tuple or list.
+    `op` takes and returns a 2-D array. `shift` is a whole number (int or NumPy integer) for
+    both axes, or a pair (dy, dx), down and right, as a tuple or list.
     """
     ### BEGIN SOLUTION
     dy, dx = shift if isinstance(shift, tuple | list) else (shift, shift)
@@ -850,28 +859,45 @@ for mode in ("circular", "zeros"):
 
 described(
     plots.error_maps(maps),
-    "Two maps of equivariance errors. With circular padding the map is empty. With zero padding it is empty but for thin lines: "
-    "along the four borders, and along a row and a column inside, where the borders have moved to.",
+    "Two maps of equivariance errors. With circular padding the map is empty. With "
+    "zero padding it is empty but for thin lines: along the four borders, and along "
+    "two rows and two columns inside, where the borders have moved to.",
 )
 
 # %%
 broken = maps["zeros padding"] > 1e-9
 rows, columns = [0, 5, 6, 63], [0, 19, 20, 63]
 elsewhere = np.delete(np.delete(broken, rows, axis=0), columns, axis=1)
-print(
-    f"positions with an error: {broken.sum():,} of {broken.size:,}; off these rows and columns: {elsewhere.sum()}"
-)
+print(f"positions with an error: {broken.sum():,} of {broken.size:,}")
+print(f"of these, off the rows {rows} and columns {columns}: {elsewhere.sum()}")
 assert maps["circular padding"].max() < 1e-9
 assert broken.any() and not elsewhere.any()
 
 # %% [markdown]
-# With circular padding the error is zero, but for rounding. With zeros it is zero except on two frames. One is the border itself:
-# rows 0 and 63, columns 0 and 63. The other is the old border, which has moved along into the picture: rows 5 and 6, columns 19
-# and 20. Everywhere else no window touched a zero, before or after the move.
+# With circular padding the error is zero. With zeros it is zero except on two frames. One is the border itself: rows 0 and 63,
+# columns 0 and 63. The other is the old border, which has moved along into the picture: rows 5 and 6, columns 19 and 20.
+# Everywhere else no window touched a zero, before or after the move.
 #
-# One layer blurs this frame by one pixel. Each further layer lets it grow inwards, and a network can learn from it where in the
-# image it is. Usually nobody minds; now and then somebody does. And a *stride*, steps of more than one pixel, breaks equivariance
-# everywhere; chapter 04 measures that and mends it.
+# That was one layer. Stack three of them, and the frames grow inwards, one pixel a layer:
+
+
+# %%
+def stack(image, layers):
+    for _ in range(layers):
+        image = ops.conv2d_single(image, outline / 8, padding=1, padding_mode="zeros")
+    return image
+
+
+counts = []
+for layers in (1, 2, 3):
+    errors = equivariance.equivariance_map(lambda image, n=layers: stack(image, n), photo, shift)
+    counts.append(np.count_nonzero(errors > 1e-9))
+    print(f"{layers} layers: {counts[-1]:>5,} positions with an error")
+assert counts[0] < counts[1] < counts[2]
+
+# %% [markdown]
+# So a network with zero padding can tell, near its borders, where it is. Mostly nobody minds. What larger steps than one pixel do
+# to equivariance is a question for chapter 04.
 #
 # ## 8 · Only for images?
 #
@@ -891,8 +917,10 @@ described(
         "A kernel of three weights answers where the signal changes",
         ("brightness", "answer"),
     ),
-    "Above, brightness along a row of 128 pixels: dark where the photographer's coat is, bright where the sky is. Below, the "
-    "answer of the kernel: near zero on level stretches, spikes at the jumps, upwards where it gets brighter, downwards where it gets darker.",
+    "Above, brightness along a row of 128 pixels: dark where the photographer's coat "
+    "is, bright where the sky is. Below, the kernel's answer: near zero on level "
+    "stretches, a spike at each jump, upwards where it gets brighter, downwards where "
+    "it gets darker.",
 )
 
 # %% [markdown]
@@ -915,16 +943,12 @@ for dimensions, layer in ((1, nn.Conv1d), (2, nn.Conv2d), (3, nn.Conv3d)):
 # `torch.nn.functional.linear` and `conv2d`. Both store their weights with the outputs first.
 
 # %%
-dense, convolution = nn.Linear(784, 512), nn.Conv2d(3, 16, kernel_size=3, padding_mode="zeros")
-for layer, expected in (
-    (dense, cost.fc_params(784, 512)),
-    (convolution, cost.conv_params(3, 16, 3)),
-):
-    parameters = sum(p.numel() for p in layer.parameters())
-    print(
-        f"{type(layer).__name__:6}: weight {tuple(layer.weight.shape)}, bias {tuple(layer.bias.shape)}, {parameters:,} parameters"
-    )
-    assert parameters == expected
+dense, convolution = nn.Linear(784, 512), nn.Conv2d(3, 16, kernel_size=3)
+for layer in (dense, convolution):
+    print(layer, "weight", tuple(layer.weight.shape), "bias", tuple(layer.bias.shape))
+
+assert sum(p.numel() for p in dense.parameters()) == cost.fc_params(784, 512)
+assert sum(p.numel() for p in convolution.parameters()) == cost.conv_params(3, 16, 3)
 
 vgg_head = cost.fc_params(512 * 7 * 7, 4096, bias=False)
 print(f"first layer of VGG's head: {vgg_head:,} weights")
@@ -940,17 +964,17 @@ assert vgg_head == 102_760_448
 #
 # ### Read on
 #
-# - Goodfellow, Bengio, Courville, *Deep Learning* (deeplearningbook.org), chapter 9: sparse interactions, parameter sharing and
-#   equivariance, in the order of this chapter and with its formulas.
-# - Zhang et al., *Dive into Deep Learning* (d2l.ai), "From Fully Connected Layers to Convolutions": derives the convolution from
-#   the two demands, step by step.
-# - Prince, *Understanding Deep Learning* (udlbook.github.io), chapter 10: begins with invariance and equivariance, and draws the
-#   matrices of section 6.
-# - Stanford CS231n, the notes on convolutional networks: the same layer with its sizes and costs, the exercise sheet that many
-#   engineers learned from.
-# - MIT 6.S191, lecture 3: the ideas of this chapter and the next in one hour.
-# - LeCun et al., *Gradient-based learning applied to document recognition*, 1998: section II argues for local fields, shared
-#   weights and digits read from pixels. You have met the argument here.
+# - Goodfellow, Bengio, Courville, *Deep Learning* (deeplearningbook.org), section 9.2: the same three reasons, under the names
+#   sparse interactions, parameter sharing and equivariant representations.
+# - Zhang et al., *Dive into Deep Learning* (d2l.ai), "From Fully Connected Layers to Convolutions": derives the formula of a
+#   convolution from the two demands of section 2, step by step.
+# - Prince, *Understanding Deep Learning* (udlbook.github.io), chapter 10: begins with invariance and equivariance, and draws
+#   matrices like those of section 6.
+# - Stanford CS231n, the notes on convolutional networks: the layer with worked sizes and counts.
+# - MIT 6.S191, lecture 3: a lecture on deep learning for images that starts where this chapter does.
+# - LeCun et al., *Gradient-based learning applied to document recognition*, 1998: section II argues for local fields and shared
+#   weights, on digits.
+# - Kayhan and van Gemert, *On translation invariance in CNNs*, 2020 (arXiv:2003.07064): what networks learn from their borders.
 #
 # ## 10 · What you can now say
 #

@@ -1,6 +1,7 @@
 """The exercises of chapter 01: their proof, and what the proof does not say."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,3 +133,20 @@ def test_the_quiz_of_seed_one_by_hand():
     width, row, column, row_below, column_left = numbers
     assert (row_below, column_left) == (row + 1, column - 1)
     assert asked["neighbours"].answer == abs(row * width + column - row_below * width - column_left)
+
+
+CHAPTER = Path(__file__).parents[3] / "solutions" / "ch01_why_convolution"
+
+
+def test_the_chapter_announces_the_points_and_places_that_it_has():
+    text = (CHAPTER / "ch01_why_convolution.py").read_text(encoding="utf-8")
+    total = sum(exercise.points for exercise in ch01.EXERCISES)
+    assert f", {total:g} points." in text
+    for exercise in ch01.EXERCISES:
+        row = re.search(rf"^# \| (\d+) \| `{exercise.name}` \| (\d+) \|$", text, re.MULTILINE)
+        assert row is not None, exercise.name
+        assert float(row[2]) == exercise.points
+        assert f'"grade_id": "test_{exercise.name}", "locked": true, "points": {row[2]},' in text
+        before = text.index(f'"grade_id": "{exercise.name}"')
+        section = text[:before].rpartition("\n# ## ")[2].splitlines()[0]
+        assert section.startswith(f"{row[1]} · ")
