@@ -156,6 +156,11 @@ def _conv_square_only(c_in: int, c_out: int, kernel_size: Any, bias: bool = True
     return int(c_in * c_out * kernel_size**2 + (c_out if bias else 0))
 
 
+def _conv_pair_only(c_in: int, c_out: int, kernel_size: Any, bias: bool = True) -> int:
+    height, width = kernel_size
+    return int(c_in * c_out * height * width + (c_out if bias else 0))
+
+
 def _conv_int_or_unpack(c_in: int, c_out: int, kernel_size: Any, bias: bool = True) -> int:
     height, width = (kernel_size, kernel_size) if type(kernel_size) is int else kernel_size
     return int(c_in * c_out * height * width + (c_out if bias else 0))
@@ -291,6 +296,11 @@ CONV_PARAMS = FunctionExercise(
             _conv_square_only,
         ),
         Misconception(
+            "pair_only",
+            "Your code takes kernel_size as a pair: it may also be one number for both sides.",
+            _conv_pair_only,
+        ),
+        Misconception(
             "int_or_unpack",
             "Right for int and for pairs, but np.int64(3) is no Python int, and no pair either: "
             "ask whether it is a pair instead.",
@@ -384,6 +394,16 @@ FLATTENED_DISTANCE = FunctionExercise(
             "signed",
             "Your distance turns negative where q comes before p: a distance has no sign.",
             lambda p, q, width: (q[0] - p[0]) * width + q[1] - p[1],
+        ),
+        Misconception(
+            "signed_other_way",
+            "Your distance turns negative where p comes before q: a distance has no sign.",
+            lambda p, q, width: (p[0] - q[0]) * width + p[1] - q[1],
+        ),
+        Misconception(
+            "brackets_missing",
+            "You subtract one half of a position and add its other half: brackets are missing.",
+            lambda p, q, width: abs(q[0] * width + q[1] - p[0] * width + p[1]),
         ),
         Misconception(
             "each_axis_apart",
@@ -816,6 +836,11 @@ EQUIVARIANCE_ERROR = FunctionExercise(
             "You compare op(image) with op of the rolled image: that asks whether the answer stays "
             "the same (invariance). Here it should move along.",
             lambda op, image, shift: float(np.abs(op(image) - op(_rolled(image, shift))).max()),
+        ),
+        Misconception(
+            "image_not_rolled",
+            "You roll what comes out of op, but not the image that goes in the other time.",
+            lambda op, image, shift: float(np.abs(_rolled(op(image), shift) - op(image)).max()),
         ),
         Misconception(
             "opposite_ways",
