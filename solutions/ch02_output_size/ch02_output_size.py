@@ -43,8 +43,12 @@
 # | 9 | `conv2d_single_backward` | 7 |
 # | 12 | `quiz_02` | 7 |
 #
-# Stuck on an exercise? `hint(output_size)` in a cell of your own shows a hint, and a further one
-# each time you run it.
+# Stuck on an exercise? `hint(output_size)` in a cell of your own shows a hint, and a further one each
+# time you run it. After the last hint, or once you have passed, `solution(output_size)` shows our
+# answer.
+#
+# A few experiments run on your own functions. Where yours is not ready they take the course's, and
+# say so: you can run every cell before you have solved anything.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import time
