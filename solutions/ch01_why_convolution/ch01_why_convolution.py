@@ -771,8 +771,8 @@ described(
 # - **Equivariant**: $f(T x) = T f(x)$. The answer moves along.
 # - **Invariant**: $f(T x) = f(x)$. The answer stays as it was.
 #
-# *Before you run the cell: which of the two is the map of edges? Which is the average of the map? And does either survive a
-# quarter turn?*
+# *Before you run the cell: which of the two is the map of edges? Which is its average strength, taken over all positions? And will
+# the map survive a quarter turn?*
 
 # %%
 before, after = find_edges(photo), find_edges(moved)
@@ -781,8 +781,8 @@ turned, turned_along = find_edges(np.rot90(photo)), np.rot90(before)
 
 print(f"the map stays as it was:  off by up to {np.abs(after - before).max():.2f}")
 print(f"the map moves along:      off by up to {np.abs(after - along).max():.2f}")
-print(f"its average stays:        off by {abs(np.abs(after).mean() - np.abs(before).mean()):.2f}")
-print(f"its largest value stays:  off by {abs(np.abs(after).max() - np.abs(before).max()):.2f}")
+print(f"its average strength:     off by {abs(np.abs(after).mean() - np.abs(before).mean()):.2f}")
+print(f"its strongest answer:     off by {abs(np.abs(after).max() - np.abs(before).max()):.2f}")
 print(f"the map turns along:      off by up to {np.abs(turned - turned_along).max():.2f}")
 
 assert np.allclose(after, along) and not np.allclose(after, before)
@@ -791,8 +791,8 @@ assert np.abs(after).max() == np.abs(before).max()
 assert not np.allclose(turned, turned_along)
 
 # %% [markdown]
-# The map is equivariant, not invariant. Its average and its largest value are invariant: whoever asks for them no longer asks
-# where. And the quarter turn breaks the map, since a kernel for vertical edges finds other edges in an image that lies on its
+# The map is equivariant, not invariant. Its average strength and its strongest answer are invariant: whoever asks for these no
+# longer asks where. And the quarter turn breaks the map, since a kernel for vertical edges finds other edges in an image that lies on its
 # side. Convolution knows about shifts, and about shifts alone.
 #
 # So the sentence *CNNs are translation invariant*, which you will meet, claims too much. Convolution gives equivariance. Pooling
@@ -874,7 +874,7 @@ assert maps["circular padding"].max() < 1e-9
 assert broken.any() and not elsewhere.any()
 
 # %% [markdown]
-# With circular padding the error is zero. With zeros it is zero except on two frames. One is the border itself: rows 0 and 63,
+# With circular padding the error is zero, to rounding. With zeros it is zero except on two frames. One is the border itself: rows 0 and 63,
 # columns 0 and 63. The other is the old border, which has moved along into the picture: rows 5 and 6, columns 19 and 20.
 # Everywhere else no window touched a zero, before or after the move.
 #
@@ -892,7 +892,7 @@ counts = []
 for layers in (1, 2, 3):
     errors = equivariance.equivariance_map(lambda image, n=layers: stack(image, n), photo, shift)
     counts.append(np.count_nonzero(errors > 1e-9))
-    print(f"{layers} layers: {counts[-1]:>5,} positions with an error")
+    print(f"layers: {layers}   positions with an error: {counts[-1]:>5,}")
 assert counts[0] < counts[1] < counts[2]
 
 # %% [markdown]
