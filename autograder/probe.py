@@ -578,9 +578,9 @@ def watching_calls(forbidden: Sequence[str], obj: Any) -> Iterator[set[str]]:
     patched: set[str] = set()
 
     def patch() -> None:
-        for name in names:
-            if name not in patched and _patch(name, namespaces, swaps, used):
-                patched.add(name)
+        stand_ins = _stand_ins([name for name in names if name not in patched], used)
+        patched.update(name for found in stand_ins.values() for name in found)
+        _patch(stand_ins, namespaces, swaps)
 
     def watched_import(*args: Any, **kwargs: Any) -> Any:
         module = importing(*args, **kwargs)
@@ -629,31 +629,50 @@ def _stands_for(forbidden: Sequence[str], obj: Any) -> frozenset[str]:
     return frozenset(found)
 
 
-def _patch(name: str, namespaces: list[dict[str, Any]], swaps: list[_Swap], used: set[str]) -> bool:
-    path, _, attribute = name.rpartition(".")
-    module = sys.modules.get(path)
-    original = getattr(module, attribute, None)
-    if module is None or original is None:
-        return False
-    package = name.partition(".")[0]
+def _stand_ins(
+    names: Sequence[str], used: set[str]
+) -> dict[str, dict[str, tuple[Any, Callable[..., Any]]]]:
+    """By package and name: the forbidden functions that are loaded, each with its stand-in."""
+    found: dict[str, dict[str, tuple[Any, Callable[..., Any]]]] = {}
+    for name in names:
+        path, _, attribute = name.rpartition(".")
+        original = getattr(sys.modules.get(path), attribute, None)
+        if original is not None:
+            package = name.partition(".")[0]
+            stand_in = _stand_in(name, package, original, used)
+            found.setdefault(package, {})[name] = (original, stand_in)
+    return found
 
+
+def _stand_in(name: str, package: str, original: Any, used: set[str]) -> Callable[..., Any]:
     def stand_in(*args: Any, **kwargs: Any) -> Any:
         caller = sys._getframe(1).f_globals.get("__name__", "")
         if str(caller).partition(".")[0] != package:  # a library may use its own functions
             used.add(name)
         return original(*args, **kwargs)
 
-    where = [
-        vars(other)
-        for key, other in list(sys.modules.items())
-        if isinstance(other, types.ModuleType) and key.partition(".")[0] == package
-    ]
-    for namespace in where + namespaces:
-        for key, value in list(namespace.items()):
-            if value is original:
-                swaps.append(_Swap(namespace, key, original, stand_in))
-                namespace[key] = stand_in
-    return True
+    return stand_in
+
+
+def _patch(
+    stand_ins: dict[str, dict[str, tuple[Any, Callable[..., Any]]]],
+    namespaces: list[dict[str, Any]],
+    swaps: list[_Swap],
+) -> None:
+    for package, functions in stand_ins.items():
+        # One look at each name of a package, however many of its functions are forbidden.
+        wanted = {id(original): (original, other) for original, other in functions.values()}
+        where = [
+            vars(module)
+            for key, module in list(sys.modules.items())
+            if isinstance(module, types.ModuleType) and key.partition(".")[0] == package
+        ]
+        for namespace in where + namespaces:
+            for key, value in list(namespace.items()):
+                original, other = wanted.get(id(value), (None, None))
+                if other is not None and value is original:
+                    swaps.append(_Swap(namespace, key, original, other))
+                    namespace[key] = other
 
 
 @contextlib.contextmanager
