@@ -522,11 +522,11 @@ assert abs(fall("random convolutions, flatten head")) < fall("CNN, average head"
 
 # %% [markdown]
 # With convolutions that learned nothing, on pixels in either order, the head reads the digits better than the whole CNN with the
-# average head. On images as small as these a flatten head *is* the network.
+# average head. On images as small as these, a flatten head can do the work alone.
 #
-# Keep two things from this section. What a network takes for granted depends on all of its layers: one dense layer over all
-# positions gives up what the convolutions below it had assumed. And a result with one head, one size of image, one seed tells
-# little about the layer it was meant to test.
+# Keep two things from this section. What a network takes for granted depends on all of its layers: a dense layer over all
+# positions can do without what the convolutions below it assume. And one head, one seed, one size of image tell little about the
+# layer that you meant to test.
 #
 # ## 5 · Could we give the positions back?
 #
@@ -896,8 +896,8 @@ for layers in (1, 2, 3):
 assert counts[0] < counts[1] < counts[2]
 
 # %% [markdown]
-# So a network with zero padding can tell, near its borders, where it is. Mostly nobody minds. What larger steps than one pixel do
-# to equivariance is a question for chapter 04.
+# So near the border, a network with zero padding can tell where it is. What larger steps than one pixel do to equivariance is a
+# question for chapter 04.
 #
 # ## 8 · Only for images?
 #

@@ -1,9 +1,12 @@
 """Equivariance by roll, against torch's circular convolution and brute force."""
 
+import doctest
+
 import numpy as np
 import pytest
 import torch
 
+from course_lib import equivariance
 from course_lib.equivariance import equivariance_error, equivariance_map, roll
 
 
@@ -91,3 +94,9 @@ def test_an_operation_that_works_in_place_leaves_the_image_alone():
 def test_errors_name_the_argument(op, image, shift, error, said):
     with pytest.raises(error, match=said):
         equivariance_error(op, image, shift)
+
+
+def test_the_examples_in_the_docstrings_are_true():
+    result = doctest.testmod(equivariance)
+    assert result.attempted > 0
+    assert result.failed == 0

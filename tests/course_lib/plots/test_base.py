@@ -1,5 +1,6 @@
 """The shared helpers: what is drawn, where, and that nothing leaks into matplotlib's state."""
 
+import doctest
 import io
 import subprocess
 import sys
@@ -138,3 +139,9 @@ def test_no_global_state_changes(ax):
 def test_pyplot_is_not_needed():
     code = "import sys, course_lib.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_examples_in_the_docstrings_are_true():
+    result = doctest.testmod(base)
+    assert result.attempted > 0
+    assert result.failed == 0

@@ -1,5 +1,7 @@
 """The figures of chapter 01: the data in their axes, their words, and nothing left behind."""
 
+import doctest
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -153,3 +155,9 @@ def test_no_figure_leaves_anything_in_pyplot_or_its_settings():
     plots.error_maps({"a": np.eye(2)})
     assert plt.get_fignums() == []
     assert dict(mpl.rcParams) == before
+
+
+def test_the_examples_in_the_docstrings_are_true():
+    result = doctest.testmod(plots)
+    assert result.attempted > 0
+    assert result.failed == 0
