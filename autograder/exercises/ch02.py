@@ -481,7 +481,6 @@ ZERO_PAD = FunctionExercise(
     forbidden=(
         "numpy.pad",
         "course_lib.ops.pad2d",
-        "torch.nn.functional.pad",
         "torch:aten.constant_pad_nd",
     ),
     hints=(

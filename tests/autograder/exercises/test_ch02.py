@@ -168,6 +168,17 @@ def test_padding_in_its_own_exercise_is_not_numpys():
     assert verdict("zero_pad", np.pad).verdict == "forbidden"
 
 
+def test_padding_in_its_own_exercise_is_not_torchs():
+    import torch
+
+    def by_torch(image, padding):
+        above, aside = (int(n) for n in np.broadcast_to(padding, 2))
+        sides = (aside, aside, above, above)
+        return torch.nn.functional.pad(torch.tensor(image), sides)
+
+    assert verdict("zero_pad", by_torch).verdict == "forbidden"
+
+
 def row_by_row(image, kernel):
     k_h = kernel.shape[0]
     rows = []
