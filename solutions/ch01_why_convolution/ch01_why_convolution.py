@@ -12,7 +12,8 @@
 # # Chapter 01 · Why convolution?
 #
 # Cut a photograph of a cat into its pixels, shake them in a bag, and lay them out again in some other order. For you the cat
-# is gone. For a fully connected layer nothing has happened at all, and in section 3 you will see that to the last digit.
+# is gone. Do the same to a thousand photographs, always in the same new order, and let a fully connected layer learn from them: it
+# learns as well as before. Section 3 shows why, and section 4 measures it.
 #
 # A network that reads images should know what you know without thinking: that pixels have neighbours. This chapter is about
 # the layer that knows it, what that saves, and what it costs.
@@ -238,6 +239,15 @@ described(
     "while 8 and 20 stand six places away.",
 )
 
+# %%
+for width in (6, 28):
+    right = geometry.flattened_distance((2, 2), (2, 3), width)
+    below = geometry.flattened_distance((2, 2), (3, 2), width)
+    around = geometry.flattened_distance((2, width - 1), (3, 0), width)
+    print(
+        f"width {width:2}: right {right}, below {below}, a row's end and the next row's start {around}"
+    )
+
 # %% [markdown]
 # The neighbours to the left and right are still next to it. Those above and below are one row's length away: six places here,
 # 28 places in an image 28 pixels wide. And the last pixel of a row has a new neighbour, which stood at the other end of the
@@ -450,7 +460,7 @@ described(
 
 # %% [markdown]
 # Means over four seeds, with the smallest and largest in brackets. The MLP reads noise as well as digits. The CNN loses several
-# points: its kernels look for strokes in windows of neighbours, and there are no more strokes and no more neighbours. It stays far
+# hundredths: its kernels look for strokes in windows of neighbours, and there are no more strokes and no more neighbours. It stays far
 # above guessing, which would be 0.1. The order is the same in every image, so even a window of nine strangers shows patterns that
 # differ from digit to digit.
 #
@@ -636,6 +646,10 @@ different = len(np.unique(matrix[matrix != 0]))
 print(f"{matrix.size} entries, {nonzero} not zero, {different} different numbers among these")
 assert (matrix.size, nonzero, different) == (360, 108, 9)
 
+blocks = matrix.reshape(3, 4, 5, 6)  # output row and column, image row and column
+assert np.array_equal(blocks[0, :, 0], blocks[1, :, 1])  # blocks repeat along the diagonal
+assert np.array_equal(blocks[0, 0, 0, :5], blocks[0, 1, 0, 1:])  # and so do the entries in one
+
 share = ops.conv_matrix(kernel, height=28, width=28) != 0
 print(f"for an image of 28×28 pixels, {share.mean():.1%} of the entries are not zero")
 
@@ -697,8 +711,8 @@ check(conv_as_matrix, hidden=True)
 # ### It learns from less
 #
 # Let both layers learn the same thing: the convolution above, on images of 5×6 pixels, from examples of images and answers. The
-# dense layer looks for its 360 weights, the convolution for its nine. Both by least squares, the best that any training could do.
-# *Before you run the cell: how many images does the convolution need?*
+# dense layer looks for its 360 weights, the convolution for its nine. Both use least squares, which finds weights that fit the
+# examples exactly. *Before you run the cell: how many images does the convolution need?*
 
 # %%
 rng = np.random.default_rng(0)
@@ -1009,8 +1023,9 @@ assert vgg_head == 102_760_448
 #
 # ## 11 · Quiz (7 points)
 #
-# Seven questions with numbers of your own: change `seed` and you get others. Run the next cell to see them, and write your answers
-# into the cell below it: a number, or the letter of a choice such as `"a"`. You may compute.
+# Seven questions, a point each. Their numbers are drawn from the seed: put another seed into both cells, and you have a new set to
+# practise on. Write your answers into the second cell: a number, or the letter of your choice in quotes. You may compute, and
+# your own functions may help.
 
 # %%
 questions("01", seed=1)
