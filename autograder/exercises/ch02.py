@@ -201,6 +201,7 @@ OUTPUT_SIZE = FunctionExercise(
         Case("stride and floor", (28, 3), {"stride": 2, "padding": 1}),
         Case("stride and floor", (224, 3), {"stride": 2}),
         Case("dilation", (7, 3), {"dilation": 2}),
+        Case("no window fits", (2, 3)),
     ),
     cases=_size_cases,
     reference=geometry.output_size,
@@ -1129,6 +1130,7 @@ VISIT_COUNTS = FunctionExercise(
     ),
     worked=(
         Case("stride 1", (5, 5, 3)),
+        Case("rectangles", (3, 4, 2)),
         Case("padding", (5, 5, 3), {"padding": 1}),
     ),
     cases=_visit_cases,

@@ -864,8 +864,14 @@ assert np.array_equal(identity + four_neighbours, classics["sharpen"])
 # - For the *mirrored* edge, bright on the left, the response is below 0 in these windows.
 # - On a *flat* area of any brightness, and at every *horizontal* edge, it is 0.
 #
-# For example, `[[0, 0, 0], [-1, 0, 1], [0, 0, 0]]` will do. Find another one: how many have you met
-# already? And why does `[[-1, 1, 0]]`, three times over, not do?
+# For example, `[[-1, 1, 0]]` three times over will not do. The edge below falls into two windows, and
+# in one of them this kernel misses it. You have met kernels that do; make one that you have not met.
+
+# %%
+edge = np.array([[0, 0, 0, 1, 1, 1]] * 3)
+half_blind = np.array([[-1, 1, 0]] * 3)
+print("half blind:", ops.conv2d_single(edge, half_blind)[0])
+print("across:    ", ops.conv2d_single(edge, across)[0])
 
 
 # %% nbgrader={"grade": false, "grade_id": "edge_kernel", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -1050,6 +1056,7 @@ one_at_a_time = np.array(
 )
 print(grad_k)
 assert np.array_equal(grad_k, one_at_a_time)
+assert grad_k.tolist() == [[11, 14], [20, 23]]
 
 # %% [markdown]
 # ### And the image?
