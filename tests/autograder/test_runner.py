@@ -1,7 +1,9 @@
 """`judge_files`: a verdict on every file, whatever its code does, and no harm to any other."""
 
-import os
+import contextlib
 import sys
+import threading
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,22 +175,28 @@ def judge(samples: Any, tmp_path: Path) -> Callable[..., dict[str, FileResult]]:
     return judge_sources
 
 
-def ours() -> set[str]:
-    """The processes that run children of this course, or what they have left behind."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        try:
-            command = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-        except OSError:
-            continue
-        if b"autograder.child" in command or command.startswith(b"sleep\x0099"):
-            found.add(entry.name)
-    return found
+@pytest.fixture
+def left_behind(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """The processes that were started, directly or not, by this test and still live."""
+    sign = f"JUDGE_TEST_{uuid.uuid4().hex}"
+    monkeypatch.setenv(sign, "1")
+
+    def commands() -> list[str]:
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and sign.encode() in (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_text())
+        return found
+
+    return commands
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the table kills and forks as Linux does")
-def test_every_file_gets_its_verdict_and_nothing_is_left_behind(judge: Any) -> None:
-    before, children = ours(), os.listdir("/proc/self/task")
+def test_every_file_gets_its_verdict_and_nothing_is_left_behind(
+    judge: Any, left_behind: Callable[[], list[str]]
+) -> None:
+    threads = threading.active_count()
     results = judge({name: source for name, (source, _, _) in FILES.items()}, timeout=1.0)
     for name, (_, verdict, said) in FILES.items():
         got = results[name].verdict
@@ -197,8 +205,8 @@ def test_every_file_gets_its_verdict_and_nothing_is_left_behind(judge: Any) -> N
         assert verdict in VERDICTS
         assert said in results[name].to_json()["message"], text
         assert (got.score == 1) == (verdict == "pass")
-    assert ours() <= before
-    assert len(os.listdir("/proc/self/task")) <= len(children)
+    assert left_behind() == []
+    assert threading.active_count() == threads
 
 
 def test_a_forbidden_call_is_seen_in_the_child(judge: Any) -> None:
@@ -275,14 +283,16 @@ def test_two_hundred_files_share_two_interpreters(
     assert len(started) == 2
 
 
-def test_verdicts_come_as_they_are_made_and_may_be_left(samples: Any, tmp_path: Path) -> None:
-    before = ours()
+def test_verdicts_come_as_they_are_made_and_may_be_left(
+    samples: Any, tmp_path: Path, left_behind: Callable[[], list[str]]
+) -> None:
     for i in range(40):
         (tmp_path / f"{i}.py").write_text(GOOD if i < 20 else "while True: pass")
     results = judge_files("moving_sum", [tmp_path / f"{i}.py" for i in range(40)], timeout=60.0)
     assert next(results).verdict.verdict == "pass"
+    assert left_behind() != []
     results.close()  # type: ignore[attr-defined]
-    assert ours() <= before
+    assert left_behind() == []
 
 
 def test_a_file_that_cannot_be_read_is_a_verdict(judge: Any, tmp_path: Path) -> None:
