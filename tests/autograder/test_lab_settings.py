@@ -20,6 +20,9 @@ def test_exported_pages_show_live_figures_and_not_their_widgets() -> None:
         },
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[output])])
+    # A notebook that stores its widgets' state: without it, HTML is preferred anyway.
+    state = {"state": {"1": {"model_name": "M", "model_module": "m", "state": {}}}}
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": state}
     page, _ = HTMLExporter(config=Config(settings)).from_notebook_node(notebook)
     assert "<iframe title='live'>" in page
     page, _ = HTMLExporter().from_notebook_node(notebook)
