@@ -15,7 +15,7 @@ def test_exported_pages_show_live_figures_and_not_their_widgets() -> None:
         "display_data",
         {
             "text/plain": "SlidingKernel()",
-            "text/html": "<iframe title='live'></iframe>",
+            "text/html": "<iframe></iframe>",
             "application/vnd.jupyter.widget-view+json": {"model_id": "1"},
         },
     )
@@ -24,6 +24,6 @@ def test_exported_pages_show_live_figures_and_not_their_widgets() -> None:
     state = {"state": {"1": {"model_name": "M", "model_module": "m", "state": {}}}}
     notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": state}
     page, _ = HTMLExporter(config=Config(settings)).from_notebook_node(notebook)
-    assert "<iframe title='live'>" in page
+    assert "<iframe" in page
     page, _ = HTMLExporter().from_notebook_node(notebook)
-    assert "<iframe title='live'>" not in page  # what the setting is for
+    assert "<iframe" not in page  # what the setting is for
