@@ -146,6 +146,16 @@ def test_time_is_for_all_cases_together() -> None:
     assert time.monotonic() - start < 2.5
 
 
+def test_a_loop_on_some_cases_costs_the_others_nothing() -> None:
+    def stuck_on_even(x: int) -> int:
+        while x % 2 == 0:
+            pass
+        return x
+
+    observations = observe(ask((2,), (1,), (4,), (3,), (6,), (5,), (7,)), stuck_on_even)
+    assert [o.status for o in observations] == ["time", "ok"] * 3 + ["ok"]
+
+
 def test_output_is_kept_from_the_notebook_and_cut(capfd: pytest.CaptureFixture[str]) -> None:
     def loud(x: int) -> int:
         print("hello")
