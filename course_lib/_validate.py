@@ -87,6 +87,23 @@ def pair(
     return number, number
 
 
+def triple(value: object, name: str, at_least: int | None = None) -> tuple[int, int, int]:
+    """Return an int-or-triple argument as a triple: one integer stands for all three axes.
+
+    >>> triple(2, "stride"), triple((1, 2, 2), "stride")
+    ((2, 2, 2), (1, 2, 2))
+    """
+    if not _is_sequence(value):
+        number = integer(value, name, at_least)
+        return number, number, number
+    numbers = [integer(v, f"{name}[{i}]", at_least) for i, v in enumerate(value)]  # type: ignore[arg-type, var-annotated]
+    if len(numbers) != 3:
+        raise ValueError(
+            f"{name} (={shown(value)}) must be an integer or a triple (depth, height, width)"
+        )
+    return numbers[0], numbers[1], numbers[2]
+
+
 def margins(value: object, name: str = "padding") -> Margins:
     """Return a padding as ((top, bottom), (left, right)).
 
@@ -140,15 +157,15 @@ def choice(value: object, name: str, options: Sequence[str]) -> str:
     return value
 
 
-def real_array(value: object, name: str) -> Array:
-    """Return `value` as a non-empty NumPy array of real numbers; an array is not copied.
+def numbers(value: object, name: str) -> Array:
+    """Return `value` as a NumPy array of real numbers; an array is not copied, and may be empty.
 
     Whatever `np.asarray` turns into integers, floats or booleans will do, a nested list as well
     as a torch tensor.
 
-    Raises TypeError for anything else, ValueError for an empty array.
+    Raises TypeError for anything else.
 
-    >>> real_array([[1, 2], [3]], "image")
+    >>> numbers([[1, 2], [3]], "image")
     Traceback (most recent call last):
     TypeError: image (=[[1, 2], [3]]) must be an array of real numbers
     """
@@ -161,9 +178,72 @@ def real_array(value: object, name: str) -> Array:
             f"{name} (={shown(value)}) must be an array of real numbers, "
             f"not of type {array.dtype.name}"
         )
+    return array
+
+
+def real_array(value: object, name: str) -> Array:
+    """Return `value` as `numbers` does, and raise ValueError where it is empty.
+
+    >>> real_array([], "image")
+    Traceback (most recent call last):
+    ValueError: image has shape (0,), must not be empty
+    """
+    array = numbers(value, name)
     if array.size == 0:
         raise ValueError(f"{name} has shape {array.shape}, must not be empty")
     return array
+
+
+def batch(value: object, name: str, axes: Sequence[str]) -> Array:
+    """Return `value` as an array with these axes, of which only the first may be empty.
+
+    A batch of no images is a batch: a loop over batches should not break at its last one.
+
+    >>> batch(np.zeros((0, 3, 8, 8)), "x", "NCHW").shape
+    (0, 3, 8, 8)
+    >>> batch(np.zeros((8, 8)), "x", "NCHW")
+    Traceback (most recent call last):
+    ValueError: x has shape (8, 8), must have 4 dimensions (N, C, H, W)
+    """
+    array = numbers(value, name)
+    if array.ndim != len(axes):
+        raise ValueError(
+            f"{name} has shape {array.shape}, must have {len(axes)} dimensions ({', '.join(axes)})"
+        )
+    if 0 in array.shape[1:]:
+        raise ValueError(f"{name} has shape {array.shape}, must not be empty but along {axes[0]}")
+    return array
+
+
+def shaped(value: object, name: str, shape: tuple[int, ...], reason: str) -> Array:
+    """Return `value` as an array of exactly this shape; the error gives the reason for it.
+
+    >>> shaped([1, 2], "bias", (3,), "one for each output channel")
+    Traceback (most recent call last):
+    ValueError: bias has shape (2,), must have shape (3,): one for each output channel
+    """
+    array = numbers(value, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, must have shape {shape}: {reason}")
+    return array
+
+
+def number(value: object, name: str, above: float | None = None) -> float:
+    """Return `value` as a Python float, for a setting such as eps; NaN and infinities raise.
+
+    >>> number(0, "eps", above=0)
+    Traceback (most recent call last):
+    ValueError: eps (=0) must be above 0
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(
+        value, (int, float, np.integer, np.floating)
+    ):
+        raise TypeError(f"{name} (={shown(value)}) must be a number, not {type(value).__name__}")
+    if not np.isfinite(value):
+        raise ValueError(f"{name} (={shown(value)}) must be finite")
+    if above is not None and not value > above:
+        raise ValueError(f"{name} (={shown(value)}) must be above {above}")
+    return float(value)
 
 
 def plane(value: object, name: str) -> Array:

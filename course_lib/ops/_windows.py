@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from course_lib.geometry import effective_kernel, output_size
-
 
 def window_grid(
     padded_shape: tuple[int, int],
@@ -17,15 +15,16 @@ def window_grid(
     (1, 2)
     """
     span = (
-        effective_kernel(kernel_shape[0], dilation[0]),
-        effective_kernel(kernel_shape[1], dilation[1]),
+        dilation[0] * (kernel_shape[0] - 1) + 1,  # `geometry.effective_kernel`
+        dilation[1] * (kernel_shape[1] - 1) + 1,
     )
     if span[0] > padded_shape[0] or span[1] > padded_shape[1]:
         raise ValueError(
             f"kernel has shape {kernel_shape}, must fit into the padded image: it spans {span} "
             f"pixels with dilation (={dilation}), and the padded image has shape {padded_shape}"
         )
+    # `geometry.output_size` along each axis, without checking again what is checked already
     return (
-        output_size(padded_shape[0], kernel_shape[0], stride[0], dilation=dilation[0]),
-        output_size(padded_shape[1], kernel_shape[1], stride[1], dilation=dilation[1]),
+        (padded_shape[0] - span[0]) // stride[0] + 1,
+        (padded_shape[1] - span[1]) // stride[1] + 1,
     )

@@ -50,16 +50,10 @@ def pad2d(image: npt.ArrayLike, padding: Padding, mode: str = "zeros") -> Array:
     around = margins(padding)
     choice(mode, "mode", PADDING_MODES)
     height, width = image.shape[-2:]
-    _check_copies_exist((height, width), around, mode)
-    (top, bottom), (left, right) = around
-    if mode == "zeros":
-        shape = (*image.shape[:-2], top + height + bottom, left + width + right)
-        padded = np.zeros(shape, dtype=image.dtype)
-        padded[..., top : top + height, left : left + width] = image
-        return padded
-    rows = _copied_positions(height, top, bottom, mode)  # (top + H + bottom,)
-    columns = _copied_positions(width, left, right, mode)  # (left + W + right,)
-    return image[..., rows[:, np.newaxis], columns]  # (…, top + H + bottom, left + W + right)
+    check_copies_exist((height, width), around, mode)
+    padded = np.zeros(padded_shape(image.shape, around), dtype=image.dtype)
+    pad_into(padded, image, around, mode)
+    return padded
 
 
 def pad2d_backward(grad_padded: npt.ArrayLike, padding: Padding, mode: str = "zeros") -> Array:
@@ -87,17 +81,70 @@ def pad2d_backward(grad_padded: npt.ArrayLike, padding: Padding, mode: str = "ze
             f"grad_padded has shape {grad_padded.shape}, must be larger than the padding "
             f"(={around}) along both axes"
         )
-    _check_copies_exist((height, width), around, mode)
+    check_copies_exist((height, width), around, mode)
     computing, result = computing_and_result_types(grad_padded)
+    return unpad(grad_padded.astype(computing), around, mode).astype(result)
+
+
+def padded_shape(shape: tuple[int, ...], around: Margins) -> tuple[int, ...]:
+    """(…, H, W) → (…, top + H + bottom, left + W + right)."""
+    return (*shape[:-2], shape[-2] + sum(around[0]), shape[-1] + sum(around[1]))
+
+
+def pad_into(padded: Array, image: Array, around: Margins, mode: str) -> None:
+    """Write an image and its border into an array that has room for both.
+
+    In mode "zeros" only the image is written: the array was made of zeros, and the next image
+    to be padded in it lies in the same place.
+    """
+    (top, bottom), (left, right) = around
+    height, width = image.shape[-2:]
+    inside = padded[..., top : top + height, left : left + width]
+    inside[...] = image
     if mode == "zeros":
-        inside = grad_padded[..., top : top + height, left : left + width]  # (…, H, W)
-        return inside.astype(result)
-    rows = _copied_positions(height, top, bottom, mode)  # (top + H + bottom,)
-    columns = _copied_positions(width, left, right, mode)  # (left + W + right,)
-    grad_image = np.zeros((*grad_padded.shape[:-2], height, width), dtype=computing)
-    # `grad_image[…] += grad_padded` would keep only the last of several gradients for one pixel.
-    np.add.at(grad_image, (..., rows[:, np.newaxis], columns), grad_padded)  # type: ignore[arg-type]
-    return grad_image.astype(result, copy=False)
+        return
+    for position, copied in _border(width, left, right, mode):
+        padded[..., top : top + height, position] = inside[..., copied]
+    for position, copied in _border(height, top, bottom, mode):
+        padded[..., position, :] = padded[..., top + copied, :]
+
+
+def unpad(grad_padded: Array, around: Margins, mode: str) -> Array:
+    """Undo `pad_into` for a gradient: a view of its inside, to which the border has been added.
+
+    Changes `grad_padded`. The steps of `pad_into` in the opposite order, copies turned into sums.
+    """
+    (top, bottom), (left, right) = around
+    height = grad_padded.shape[-2] - top - bottom
+    width = grad_padded.shape[-1] - left - right
+    inside = grad_padded[..., top : top + height, left : left + width]
+    if mode == "zeros":
+        return inside
+    for position, copied in _border(height, top, bottom, mode):
+        grad_padded[..., top + copied, :] += grad_padded[..., position, :]
+    for position, copied in _border(width, left, right, mode):
+        inside[..., copied] += grad_padded[..., top : top + height, position]
+    return inside
+
+
+def check_copies_exist(shape: tuple[int, int], around: Margins, mode: str) -> None:
+    """Raise ValueError where a mode would copy more pixels than the image (H, W) has."""
+    if mode not in ("reflect", "circular"):
+        return
+    for n, (before, after), axis in zip(shape, around, ("height", "width"), strict=True):
+        most = n - 1 if mode == "reflect" else n
+        if max(before, after) > most:
+            raise ValueError(
+                f"padding (={around}) must be at most {most} along the {axis} in mode {mode!r}: "
+                f"the image's {axis} is {n}"
+            )
+
+
+def _border(n: int, before: int, after: int, mode: str) -> list[tuple[int, int]]:
+    """The padded positions of one axis outside its n pixels, each with the pixel it copies."""
+    copied = _copied_positions(n, before, after, mode)
+    outside = (*range(before), *range(before + n, before + n + after))
+    return [(position, int(copied[position])) for position in outside]
 
 
 def _copied_positions(n: int, before: int, after: int, mode: str) -> npt.NDArray[np.intp]:
@@ -110,15 +157,3 @@ def _copied_positions(n: int, before: int, after: int, mode: str) -> npt.NDArray
         return positions % n
     positions = np.abs(positions)  # reflect: fold at the first pixel,
     return (n - 1) - np.abs((n - 1) - positions)  # then at the last
-
-
-def _check_copies_exist(shape: tuple[int, int], around: Margins, mode: str) -> None:
-    if mode not in ("reflect", "circular"):
-        return
-    for n, (before, after), axis in zip(shape, around, ("height", "width"), strict=True):
-        most = n - 1 if mode == "reflect" else n
-        if max(before, after) > most:
-            raise ValueError(
-                f"padding (={around}) must be at most {most} along the {axis} in mode {mode!r}: "
-                f"the image's {axis} is {n}"
-            )

@@ -1,0 +1,152 @@
+"""im2col and col2im: the windows of an image as the columns of a matrix, and back.
+
+Write every window of an image out as one column, channel after channel, and the sum of products
+that a convolution takes over each window becomes a matrix product, which computers do fast:
+
+    weight (C_out, C·K_h·K_w)  @  columns (C·K_h·K_w, H_out·W_out)  =  output (C_out, H_out·W_out)
+
+The price is memory. Neighbouring windows share pixels, so at stride 1 each pixel is written up to
+K_h·K_w times.
+
+Source: Chellapilla, Puri and Simard, "High performance convolutional neural networks for document
+processing", 2006.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
+
+from course_lib._validate import Array, IntOrPair, Padding, batch, pair
+from course_lib.ops._dtypes import computing_and_result_types
+from course_lib.ops._settings import ConvSettings, Pair, padded, settings_for
+from course_lib.ops.padding import unpad
+
+__all__ = ["col2im", "im2col"]
+
+
+def im2col(
+    x: npt.ArrayLike,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+    padding_mode: str = "zeros",
+) -> Array:
+    """The windows of each image as columns: (N, C, H, W) → (N, C·K_h·K_w, H_out·W_out).
+
+    Down a column the channel varies slowest, then the kernel's row, then its column. The columns
+    run over the output positions row by row. The type of x stays what it is.
+
+    Sizes, in pixels, are as in `conv2d`. Raises ValueError for an illegal one and where no window
+    fits, TypeError for anything but integers and numeric arrays.
+
+    >>> x = np.arange(9).reshape(1, 1, 3, 3)
+    >>> print(im2col(x, kernel_size=2)[0])
+    [[0 1 3 4]
+     [1 2 4 5]
+     [3 4 6 7]
+     [4 5 7 8]]
+    """
+    x = batch(x, "x", ("N", "C", "H", "W"))
+    kernel = pair(kernel_size, "kernel_size", at_least=1)
+    settings = settings_for(_size(x), kernel, stride, padding, dilation, 1, padding_mode)
+    columns = window_view(padded(x, settings), settings)  # (N, 1, C, K_h, K_w, H_out, W_out)
+    rows = x.shape[1] * kernel[0] * kernel[1]
+    # (N, C·K_h·K_w, H_out·W_out); a kernel of one pixel would give a view of x without the copy
+    return columns.reshape(x.shape[0], rows, settings.out[0] * settings.out[1]).copy()
+
+
+def col2im(
+    columns: npt.ArrayLike,
+    image_size: IntOrPair,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+    padding_mode: str = "zeros",
+) -> Array:
+    """Add columns up where their pixels came from: (N, C·K_h·K_w, H_out·W_out) → (N, C, H, W).
+
+    The backward pass (the adjoint) of `im2col`, not its inverse: a pixel that stands in several
+    windows gets the sum of its several entries. `image_size` is (H, W); the rest as in `im2col`.
+
+    Raises ValueError where the columns do not have the shape that `im2col` gives them, and as
+    `im2col` does.
+
+    >>> print(col2im(np.ones((1, 4, 4), dtype=int), image_size=3, kernel_size=2)[0, 0])
+    [[1 2 1]
+     [2 4 2]
+     [1 2 1]]
+    """
+    columns = batch(columns, "columns", ("N", "C·K_h·K_w", "H_out·W_out"))
+    image = pair(image_size, "image_size", at_least=1)
+    kernel = pair(kernel_size, "kernel_size", at_least=1)
+    settings = settings_for(image, kernel, stride, padding, dilation, 1, padding_mode)
+    images, rows, positions = columns.shape
+    if rows % (kernel[0] * kernel[1]):
+        raise ValueError(
+            f"columns has shape {columns.shape}, must have C·K_h·K_w rows: "
+            f"a multiple of {kernel[0] * kernel[1]}"
+        )
+    if positions != settings.out[0] * settings.out[1]:
+        raise ValueError(
+            f"columns has shape {columns.shape}, must have {settings.out[0] * settings.out[1]} "
+            f"columns: the output is {settings.out}"
+        )
+    channels = rows // (kernel[0] * kernel[1])
+    computing, result = computing_and_result_types(columns)
+    windows = columns.reshape(images, channels, *kernel, *settings.out)  # (N, C, K_h, K_w, H_o, …)
+    grad_padded = np.zeros((images, channels, *settings.padded), dtype=computing)
+    add_windows(grad_padded, windows, settings)
+    return unpad(grad_padded, settings.padding, settings.padding_mode).astype(result)
+
+
+def window_view(x: Array, settings: ConvSettings) -> Array:
+    """(N, C, H_p, W_p) → (N, G, C/G, K_h, K_w, H_out, W_out) without copying anything.
+
+    Entry [n, g, c, i, j, r, q] is pixel (r·s_h + i·d_h, q·s_w + j·d_w) of channel c in group g: a
+    step along any axis is a step of fixed length through the memory of x, which is all that a
+    NumPy array needs. Read-only, as each pixel appears in many places.
+    """
+    images, channels = x.shape[:2]
+    image_step, channel_step, row_step, column_step = x.strides
+    (s_h, s_w), (d_h, d_w), per_group = (
+        settings.stride,
+        settings.dilation,
+        channels // settings.groups,
+    )
+    return as_strided(
+        x,
+        (images, settings.groups, per_group, *settings.kernel, *settings.out),
+        (
+            *(image_step, per_group * channel_step, channel_step),
+            *(d_h * row_step, d_w * column_step),
+            *(s_h * row_step, s_w * column_step),
+        ),
+        writeable=False,
+    )
+
+
+def add_windows(target: Array, windows: Array, settings: ConvSettings, first_row: int = 0) -> None:
+    """Add windows (…, K_h, K_w, rows, W_out) to the pixels (…, H_p, W_p) they stand over.
+
+    Tap by tap, since within one tap no pixel occurs twice. `first_row` is the output row at which
+    the windows begin.
+    """
+    (s_h, s_w), (d_h, d_w), (k_h, k_w) = settings.stride, settings.dilation, settings.kernel
+    rows, columns = windows.shape[-2:]
+    for i in range(k_h):
+        top = first_row * s_h + i * d_h
+        for j in range(k_w):
+            left = j * d_w
+            target[
+                ...,
+                top : top + (rows - 1) * s_h + 1 : s_h,
+                left : left + (columns - 1) * s_w + 1 : s_w,
+            ] += windows[..., i, j, :, :]
+
+
+def _size(x: Array) -> Pair:
+    return (x.shape[-2], x.shape[-1])
