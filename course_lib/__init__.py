@@ -1,7 +1,7 @@
 """The reference library of the course: what a chapter imports.
 
-Shapes and counts (`geometry`, `cost`), operators with their backward passes (`ops`) and pictures
-(`data`) are imported here and need NumPy alone. Figures and interactive views live in
+Shapes and counts (`geometry`, `cost`), operators with their backward passes (`ops`), how they
+answer to a shift (`equivariance`) and pictures (`data`) are imported here and need NumPy alone. Figures and interactive views live in
 `course_lib.plots` and `course_lib.explorers`; import those by name where you use them.
 
 >>> import course_lib
@@ -9,6 +9,6 @@ Shapes and counts (`geometry`, `cost`), operators with their backward passes (`o
 14
 """
 
-from course_lib import cost, data, geometry, ops
+from course_lib import cost, data, equivariance, geometry, ops
 
-__all__ = ["cost", "data", "geometry", "ops"]
+__all__ = ["cost", "data", "equivariance", "geometry", "ops"]

@@ -10,7 +10,12 @@ import pytest
 import course_lib
 
 # Figures and explorers draw; their own tests look at them.
-LIGHT = ("course_lib._validate", "course_lib.geometry", "course_lib.cost")
+LIGHT = (
+    "course_lib._validate",
+    "course_lib.cost",
+    "course_lib.equivariance",
+    "course_lib.geometry",
+)
 PACKAGES = ("course_lib.ops", "course_lib.data")
 
 
@@ -23,7 +28,7 @@ def module_names() -> list[str]:
 
 
 def public_functions() -> list[tuple[str, object]]:
-    modules = (course_lib.cost, course_lib.data, course_lib.geometry, course_lib.ops)
+    modules = [getattr(course_lib, name) for name in course_lib.__all__]
     return [
         (f"{module.__name__}.{name}", getattr(module, name))
         for module in modules
