@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from autograder.verdict import AspectResult, Failure, Verdict
 
-WINDOW = 8  # rows and columns of a heatmap at most
+ROWS, COLUMNS = 10, 12  # of a heatmap at most
 HEADINGS = {
     "pass": "right",
     "partial": "partly right",
@@ -64,7 +65,7 @@ def as_text(verdict: Verdict) -> str:
     if _was_judged(verdict):
         lines += [f"  {_sign(a)} {a.name}{_remark(a)}" for a in verdict.aspects]
     if verdict.failure is None:
-        if verdict.verdict != "pass":
+        if verdict.verdict != "pass" and not any(a.note for a in verdict.aspects):
             lines.append(f"  {verdict.message}")
     else:
         lines += _failure_lines(verdict.failure)
@@ -78,6 +79,8 @@ def _sign(aspect: AspectResult) -> str:
 
 
 def _remark(aspect: AspectResult) -> str:
+    if aspect.note:
+        return f": {aspect.note}"
     if aspect.waits_for:
         return f" (counts once “{aspect.waits_for}” is right)"
     if aspect.failed and aspect.cases > 1:
@@ -88,10 +91,12 @@ def _remark(aspect: AspectResult) -> str:
 def _failure_lines(failure: Failure) -> list[str]:
     note = f" ({failure.note})" if failure.note else ""
     lines = [f"  {failure.call}{note}", f"    {failure.mismatch.text}"]
-    expected, got, mask = _window(failure)
-    if mask is not None:
-        lines += ["    expected:", *_grid_lines(expected, None)]
-        lines += ["    yours, differing values in [ ]:", *_grid_lines(got, mask)]
+    window = _window(failure)
+    if window is not None:
+        part = f" ({window.part})" if window.part else ""
+        lines += [f"    expected{part}:", *_grid_lines(window.expected, None)]
+        lines += [f"    yours{part}, differing values in [ ]:"]
+        lines += _grid_lines(window.got, window.mask)
     lines += [f"    line {number}: {source}" for number, source in failure.lines]
     if failure.printed:
         lines += ["    your code printed:", *_indented(failure.printed)]
@@ -123,23 +128,47 @@ def _number(value: Any) -> str:
     return f"{float(value):.4g}"
 
 
-def _window(failure: Failure) -> tuple[Any, Any, np.ndarray | None]:
-    """The two-dimensional part of the answer to show, around the first value that differs."""
+@dataclass(frozen=True)
+class _Window:
+    """The two-dimensional part of an answer that is shown; `part` says which, where it is not all.
+
+    `rows` and `columns` are the indices of what is shown.
+    """
+
+    expected: np.ndarray
+    got: np.ndarray
+    mask: np.ndarray
+    rows: range
+    columns: range
+    part: str
+
+
+def _window(failure: Failure) -> _Window | None:
+    """What to show of the arrays that differ: a part that holds the first difference."""
     mismatch = failure.mismatch
     if mismatch.mask is None or mismatch.mask.ndim == 0:
-        return None, None, None
+        return None
     expected, got, mask = (np.asarray(a) for a in (mismatch.expected, mismatch.got, mismatch.mask))
     if mask.ndim == 1:
         expected, got, mask = expected[None], got[None], mask[None]
-    first = np.argwhere(mask)[0]
-    plane = tuple(int(i) for i in first[:-2])
+    first = tuple(int(i) for i in np.argwhere(mask)[0])
+    plane = first[:-2]
     expected, got, mask = expected[plane], got[plane], mask[plane]
-    corner = []
-    for axis, position in enumerate(first[-2:]):
-        last_start = max(0, mask.shape[axis] - WINDOW)
-        corner.append(min(max(0, int(position) - 1), last_start))
-    part = tuple(slice(start, start + WINDOW) for start in corner)
-    return expected[part], got[part], mask[part]
+    rows, columns = (
+        _shown(position, size, limit)
+        for position, size, limit in zip(first[-2:], mask.shape, (ROWS, COLUMNS), strict=True)
+    )
+    words = [f"[{', '.join(map(str, plane))}]"] if plane else []
+    for name, shown, size in (("rows", rows, mask.shape[0]), ("columns", columns, mask.shape[1])):
+        if len(shown) < size:
+            words.append(f"{name} {shown[0]} to {shown[-1]} of {size}")
+    part = np.ix_(rows, columns)
+    return _Window(expected[part], got[part], mask[part], rows, columns, ", ".join(words))
+
+
+def _shown(position: int, size: int, limit: int) -> range:
+    start = min(max(0, position - 1), max(0, size - limit))
+    return range(start, min(size, start + limit))
 
 
 # ── HTML ────────────────────────────────────────────────────────────────────────────────────────
@@ -166,6 +195,8 @@ _STYLE = """
 .cnncard-maps caption{text-align:left;font-size:12px;opacity:.8;padding:0 0 2px}
 .cnncard-maps td{min-width:2.6em;height:1.9em;padding:0 4px;text-align:center;font-size:12px;
  border:1px solid #d8d8d8;color:#111;background:#fff}
+.cnncard-maps th{font-size:10px;font-weight:400;opacity:.6;padding:0 3px;text-align:center;
+ background:none;border:none}
 .cnncard-maps td.cnncard-off{border:2px solid #111;font-weight:700}
 """
 
@@ -189,7 +220,7 @@ def as_html(verdict: Verdict) -> str:
         parts.append(f"<ul>{items}</ul>")
     if verdict.failure is not None:
         parts.append(_failure_html(verdict.failure))
-    elif verdict.verdict != "pass":
+    elif verdict.verdict != "pass" and not any(a.note for a in verdict.aspects):
         parts.append(f"<p>{marked(verdict.message)}</p>")
     if verdict.advice:
         parts.append(f'<p class="cnncard-advice"><b>→</b> {marked(verdict.advice)}</p>')
@@ -203,14 +234,12 @@ def _failure_html(failure: Failure) -> str:
         f"<p>The smallest case that fails: <code>{escape(failure.call)}</code>{note}<br>"
         f"{marked(failure.mismatch.text)}</p>"
     ]
-    expected, got, mask = _window(failure)
-    if mask is not None:
-        scale = _scale(expected, got)
-        nothing = np.zeros_like(mask)
+    window = _window(failure)
+    if window is not None:
         parts.append(
             '<div class="cnncard-maps">'
-            + _table("expected", expected, nothing, scale)
-            + _table("yours (differing values framed)", got, mask, scale)
+            + _table("expected", window, window.expected, np.zeros_like(window.mask))
+            + _table("yours, differing values framed", window, window.got, window.mask)
             + "</div>"
         )
     if failure.lines:
@@ -226,16 +255,19 @@ def _scale(*arrays: Any) -> float:
     return max((float(a.max()) for a in finite if a.size), default=0.0) or 1.0
 
 
-def _table(title: str, values: np.ndarray, mask: np.ndarray, scale: float) -> str:
-    rows = []
+def _table(title: str, window: _Window, values: np.ndarray, mask: np.ndarray) -> str:
+    scale = _scale(window.expected, window.got)
+    part = f" ({window.part})" if window.part else ""
+    head = "".join(f"<th>{column}</th>" for column in window.columns)
+    rows = [f"<tr><th></th>{head}</tr>"]
     for y, row in enumerate(values):
-        cells = []
+        cells = [f"<th>{window.rows[y]}</th>"]
         for x, value in enumerate(row):
             off = ' class="cnncard-off"' if mask[y, x] else ""
             style = f' style="background:{_colour(float(value) / scale)}"'
             cells.append(f"<td{off}{style}>{escape(_number(value))}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<table><caption>{escape(title)}</caption>{''.join(rows)}</table>"
+    return f"<table><caption>{escape(title + part)}</caption>{''.join(rows)}</table>"
 
 
 def _colour(t: float) -> str:

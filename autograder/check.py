@@ -199,6 +199,12 @@ _NOTE_STYLE = (
 )
 
 
+_CODE_STYLE = (
+    "font:13px/1.45 var(--jp-code-font-family,ui-monospace,monospace);"
+    "white-space:pre;overflow-x:auto;padding:6px 0"
+)
+
+
 class Note:
     """A short message with a title: a hint, a solution."""
 
@@ -209,7 +215,7 @@ class Note:
         return "\n".join(part for part in (self.title, self.text, self.code, self.more) if part)
 
     def _repr_html_(self) -> str:
-        code = f"<pre><code>{escape(self.code)}</code></pre>" if self.code else ""
+        code = f'<pre style="{_CODE_STYLE}">{escape(self.code)}</pre>' if self.code else ""
         return (
             f'<div style="{_NOTE_STYLE}"><b>{escape(self.title)}</b>'
             f"<p>{marked(self.text)}</p>{code}<small>{escape(self.more)}</small></div>"

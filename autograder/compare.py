@@ -221,12 +221,33 @@ def name_type(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
+def array_text(value: np.ndarray) -> str:
+    """An array as nested lists, numbers with four digits, floats told from ints by a point.
+
+    >>> array_text(np.array([[0.0, 99.5], [1 / 3, -2.0]])), array_text(np.array([1.0, 2.0]))
+    ('[[0, 99.5], [0.3333, -2]]', '[1., 2.]')
+    """
+    if value.dtype.kind != "f":
+        return str(value.tolist())
+    flat = [f"{number:.4g}" for number in value.ravel().tolist()]
+    if all(text.lstrip("-").isdecimal() for text in flat):
+        flat = [f"{text}." for text in flat]
+    texts = iter(flat)
+
+    def nested(shape: tuple[int, ...]) -> str:
+        if not shape:
+            return next(texts)
+        return f"[{', '.join(nested(shape[1:]) for _ in range(shape[0]))}]"
+
+    return nested(value.shape)
+
+
 def show(value: Any, limit: int = 300) -> str:
     """A plain value as short text: numbers with up to six digits, arrays in rows."""
     if isinstance(value, np.ndarray):
         if value.size > 64:
             return f"array of shape {value.shape}"
-        text = np.array2string(value, precision=4, suppress_small=True, separator=" ")
+        text = array_text(value)
         return text if len(text) <= limit else f"array of shape {value.shape}"
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return repr(value)[:limit]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograder import plain, probe
-from autograder.compare import compare, name_type, show
+from autograder.compare import array_text, compare, name_type, show
 from autograder.diagnose import diagnose
 from autograder.exercise import (
     Asked,
@@ -327,11 +327,8 @@ def call_text(exercise: Exercise, case: Case) -> str:
         return f"{exercise.name}(…)"
     names = parameter_names(exercise)
     parts = [_argument(value) for value in case.args]
-    if len(case.args) > 1 and len(case.args) <= len(names):
-        parts = [
-            f"{name}={part}" if place > 0 else part
-            for place, (name, part) in enumerate(zip(names, parts, strict=False))
-        ]
+    if 1 < len(parts) <= len(names):
+        parts = [f"{name}={part}" for name, part in zip(names, parts, strict=False)]
     parts += [f"{name}={_argument(value)}" for name, value in case.kwargs.items()]
     text = f"{exercise.name}({', '.join(parts)})"
     for array in case.inputs:
@@ -342,12 +339,13 @@ def call_text(exercise: Exercise, case: Case) -> str:
 def _argument(value: Any) -> str:
     if isinstance(value, np.ndarray):
         if value.size <= 30 and value.ndim <= 2:
-            text = np.array2string(value, precision=3, separator=", ", max_line_width=10_000)
-            return text.replace("\n", "")
+            return array_text(value)
         return f"<array {'×'.join(map(str, value.shape))}>"
     if isinstance(value, Bound | Made):
         name = value.path.partition(":")[2]
-        inner = ", ".join(f"{key}={_argument(item)}" for key, item in value.kwargs.items())
+        own = [_argument(item) for item in value.args]
+        own += [f"{key}={_argument(item)}" for key, item in value.kwargs.items()]
+        inner = ", ".join(own)
         return f"<{name}({inner})>" if inner else f"<{name}>"
     return show(value) if not isinstance(value, np.generic) else repr(value)
 
@@ -370,38 +368,30 @@ def _judge_questions(exercise: QuestionExercise, observation: Observation) -> Ve
     if all(answers.get(name) is None for name in asked):
         text = "not attempted yet: write your answers in place of None"
         return _without_marks(exercise, "not_attempted", text)
-    results, first, mistakes = [], None, []
+    results, named = [], None
     for question in exercise.questions:
         given = answers.get(question.id)
         mismatch = _compare_answer(asked[question.id], given)
+        note = ""
+        if mismatch is not None:
+            mistake = _named(asked[question.id], given)
+            note = f"{mismatch.text}. {mistake[1]}" if mistake else mismatch.text
+            if mistake and named is None:
+                named = f"{question.id}:{mistake[0]}"
         passed = mismatch is None
-        results.append(AspectResult(question.id, question.weight, passed, 1, int(not passed)))
-        if mismatch is None:
-            continue
-        mistake = _named(asked[question.id], given)
-        if mistake is not None:
-            mistakes.append((question.id, *mistake))
-        if first is None:
-            first = Failure(question.id, question.id, "", mismatch)
-    earned = sum(result.weight for result in results if result.passed)
-    if first is None:
-        return Verdict(
-            exercise.name, "pass", 1.0, exercise.points, tuple(results), "every answer is right"
+        results.append(
+            AspectResult(question.id, question.weight, passed, 1, int(not passed), note=note)
         )
-    mistake_id, advice = None, ""
-    # The advice belongs to the question that the card shows, or to none.
-    if mistakes and mistakes[0][0] == first.aspect:
-        mistake_id, advice = f"{mistakes[0][0]}:{mistakes[0][1]}", mistakes[0][2]
+    wrong = [result for result in results if not result.passed]
+    score = 1 - sum(result.weight for result in wrong) / exercise.points
     return Verdict(
         exercise.name,
-        "partial" if earned else "wrong",
-        earned / exercise.points,
+        "pass" if not wrong else "partial" if score > 0 else "wrong",
+        score,
         exercise.points,
         tuple(results),
-        f"{first.aspect}: {first.mismatch.text}",
-        misconception=mistake_id,
-        advice=advice,
-        failure=first,
+        "; ".join(f"{r.name}: {r.note}" for r in wrong) or "every answer is right",
+        misconception=named,
     )
 
 

@@ -42,7 +42,10 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class AspectResult:
-    """One aspect: its points, whether they are earned, and how many of its cases failed."""
+    """One aspect: its points, whether they are earned, and how many of its cases failed.
+
+    `note` says more where an aspect speaks for itself: the answer to one question of a quiz.
+    """
 
     name: str
     weight: float
@@ -50,6 +53,7 @@ class AspectResult:
     cases: int = 0
     failed: int = 0
     waits_for: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)

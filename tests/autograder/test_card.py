@@ -58,8 +58,19 @@ def test_the_window_shows_a_differing_value(shape: tuple[int, ...]) -> None:
     html = as_html(evaluate(exercise_returning(expected), lambda: got, 0))
     assert html.count('class="cnncard-off"') == 1
     assert "7.125" in html
-    rows = html.count("<tr>") // 2
-    assert rows <= 8
+    assert html.count("<tr>") // 2 <= 11  # with the row of indices
+
+
+def test_a_part_of_an_array_says_which_part_it_is() -> None:
+    expected = np.zeros((2, 9, 20))
+    got = expected.copy()
+    got[1, 2, 19] = 1
+    verdict = evaluate(exercise_returning(expected), lambda: got, 0)
+    for text in (as_text(verdict), as_html(verdict)):
+        assert "([1], columns 8 to 19 of 20)" in text
+    small = evaluate(exercise_returning(np.eye(9)), lambda: 1 - np.eye(9), 0)
+    assert " of 9" not in as_html(small)
+    assert as_html(small).count("<th>8</th>") == 4
 
 
 def test_everything_is_escaped() -> None:

@@ -109,7 +109,9 @@ def test_float32_gets_its_tolerance_and_no_more() -> None:
         ({"a": None}, "{'a': None}"),
         (Opaque("X"), "<X>"),
         (np.zeros((9, 9)), "array of shape (9, 9)"),
-        (np.array([1, 2]), "[1 2]"),
+        (np.array([1, 2]), "[1, 2]"),
+        (np.array([[0.5, 1]]), "[[0.5, 1]]"),
+        (np.zeros((2, 0)), "[[], []]"),
     ],
 )
 def test_show(value: object, text: str) -> None:

@@ -301,6 +301,13 @@ def test_questions(samples: SimpleNamespace) -> None:
         "four:odd",
     )
     assert said(product=None).message == "product: not answered yet"
+    # Each answer is explained, not only the first that is wrong.
+    both = said(product=good["product"] + 1, four=wrong_letter)
+    assert [aspect.note for aspect in both.aspects] == [
+        f"{good['product'] + 1} is not right",
+        f"'{wrong_letter}' is not right. Halve it.",
+    ]
+    assert both.misconception == "four:odd"
     assert said(product="12").message.startswith("product: a number is expected")
     assert said(product=None, four=None).verdict == "not_attempted"
     assert "must be an int from 0" in said(seed="x").message
@@ -321,11 +328,12 @@ def test_seeds_draw_other_numbers(samples: SimpleNamespace) -> None:
     ("case", "text"),
     [
         (Case("plain", (5,)), "f(5)"),
-        (Case("plain", (5, 3), {"c": (1, 2)}), "f(5, b=3, c=(1, 2))"),
+        (Case("plain", (5, 3), {"c": (1, 2)}), "f(a=5, b=3, c=(1, 2))"),
         (Case("plain", (np.int64(5),)), "f(np.int64(5))"),
         (Case("plain", (np.eye(2),)), "f([[1., 0.], [0., 1.]])"),
         (Case("plain", (np.zeros((9, 9)),)), "f(<array 9×9>)"),
         (Case("plain", (Bound("math:pow", kwargs={"y": 2}),)), "f(<pow(y=2)>)"),
+        (Case("plain", (Bound("numpy:add", (np.ones(2),)),)), "f(<add([1., 1.])>)"),
     ],
 )
 def test_calls_read_as_a_learner_would_type_them(case: Case, text: str) -> None:
