@@ -11,8 +11,8 @@ from typing import SupportsIndex
 
 import numpy.typing as npt
 
-from course_lib._validate import Array, IntOrPair, Margins, batch, integer, pair
-from course_lib.ops._settings import whole_weight
+from course_lib._validate import Array, IntOrPair, Margins, batch, integer, pair, shaped
+from course_lib.ops._settings import check_groups, settings_for, whole_weight
 from course_lib.ops.conv_2d import conv2d, conv2d_backward
 
 __all__ = ["conv1d", "conv1d_backward"]
@@ -41,7 +41,7 @@ def conv1d(
     >>> conv1d(x, [[[-1, 1]]], padding=(1, 0))
     array([[[1, 1, 2, 3]]])
     """
-    x, weight = _one_pixel_high(x, weight)
+    x, weight = _one_pixel_high(x, weight, groups)
     steps, around, dilations = _along_the_width(stride, padding, dilation)
     out = conv2d(x, weight, bias, steps, around, dilations, groups, padding_mode, algorithm)
     return out[:, :, 0]  # (N, C_out, 1, L_out) → (N, C_out, L_out)
@@ -65,18 +65,23 @@ def conv1d_backward(
     >>> print(*(grad.ravel() for grad in grads))
     [10. 11.  1.] [3. 5.] [2.]
     """
-    grad_out = batch(grad_out, "grad_out", ("N", "C_out", "L_out"))[:, :, None, :]
-    x, weight = _one_pixel_high(x, weight)
+    x, weight = _one_pixel_high(x, weight, groups)
     steps, around, dilations = _along_the_width(stride, padding, dilation)
+    settings = settings_for(
+        (1, x.shape[3]), (1, weight.shape[3]), steps, around, dilations, 1, padding_mode
+    )
+    out_shape = (len(x), len(weight), settings.out[1])  # (N, C_out, L_out)
+    grad_out = shaped(grad_out, "grad_out", out_shape, "that of the forward pass's output")
     grad_x, grad_weight, grad_bias = conv2d_backward(
-        grad_out, x, weight, steps, around, dilations, groups, padding_mode
+        grad_out[:, :, None, :], x, weight, steps, around, dilations, groups, padding_mode
     )
     return grad_x[:, :, 0], grad_weight[:, :, 0], grad_bias  # (N, C, L), (C_out, C/G, K), (C_out,)
 
 
-def _one_pixel_high(x: npt.ArrayLike, weight: npt.ArrayLike) -> tuple[Array, Array]:
+def _one_pixel_high(x: npt.ArrayLike, weight: npt.ArrayLike, groups: int) -> tuple[Array, Array]:
     x = batch(x, "x", ("N", "C", "L"))
     weight = whole_weight(weight, ("C_out", "C_in/groups", "K"))
+    check_groups(x.shape[1], weight.shape, groups)
     return x[:, :, None, :], weight[:, :, None, :]  # (N, C, 1, L), (C_out, C/G, 1, K)
 
 

@@ -67,8 +67,8 @@ def column_blocks(
         return
 
     row_bytes = _row_bytes(channels, settings, dtype)
-    rows_each = min(max(at_most // row_bytes, 1), out_h)
-    images_each = min(max(at_most // (row_bytes * out_h), 1), images)
+    rows_each = max(min(at_most // row_bytes, out_h), 1)
+    images_each = max(min(at_most // (row_bytes * out_h), images), 1)
     buffer = np.empty(images_each * rows_each * row_bytes // dtype.itemsize, dtype=dtype)
     blocks = []  # where each belongs, and the buffer in the shapes of its windows and its columns
     for top in range(0, out_h, rows_each):
@@ -131,7 +131,7 @@ def input_gradient(grad_out: Array, weight: Array, settings: ConvSettings) -> Ar
     )  # (G, C·K·K/G, C_out/G)
     grad_out = grad_out.reshape(images, groups, c_out // groups, out_h * out_w)
     row_bytes = _row_bytes(groups * per_group, settings, weight.dtype)
-    rows_each = min(max(BLOCK_BYTES // row_bytes, 1), out_h)
+    rows_each = max(min(BLOCK_BYTES // row_bytes, out_h), 1)
     images_each = max(BLOCK_BYTES // (row_bytes * out_h), 1)
     grad = np.empty((images, groups * per_group, *settings.image), dtype=weight.dtype)
     for first in range(0, images, images_each):

@@ -17,6 +17,8 @@ normalization", 2016; Wu and He, "Group normalization", 2018.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -243,7 +245,7 @@ def _on_channels(values: Array, ndim: int = 4) -> Array:
 
 def _in_groups(x: Array, groups: int) -> Array:
     """(N, C, …) → (N, G, C/G·…)."""
-    return x.reshape(len(x), groups, x[:1].size // max(len(x[:1]), 1) // groups)
+    return x.reshape(len(x), groups, math.prod(x.shape[1:]) // groups)
 
 
 def _checked_settings(
