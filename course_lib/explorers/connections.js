@@ -64,38 +64,59 @@ export function outputsOf(layer, state, [r, c]) {
   }));
 }
 
-/** What the layer does with the cell pointed at, in a sentence or two. */
+/** "27 inputs (9 pixels × 3 channels)": a count over all channels, and where it comes from. */
+function overChannels(count, noun, channels, all) {
+  if (channels === 1) return plural(count, noun);
+  return `${formatCount(count * channels)} ${all} (${plural(count, noun)} × ${channels} channels)`;
+}
+
+/** What the layer does with the cell pointed at, in a sentence or two. Counts are over all channels. */
 export function sentenceOf(layer, state) {
-  const { image_size: n, kernel_size: k, side, position } = state;
-  const outputs = outputSize(n, k) ** 2;
+  const { image_size: n, kernel_size: k, in_channels: cin, out_channels: cout } = state;
+  const { side, position } = state;
   const at = `(${position.join(", ")})`;
+  const dense = layer === "dense";
   if (side === "output") {
     const labels = inputsOf(layer, state, position).map(({ label }) => label);
-    const [first, last] = [labels[0], labels[labels.length - 1]];
-    if (layer === "dense") {
-      return (
-        `Output ${at} is made of all ${n * n} pixels, through weights ` +
-        `${formatCount(first)} to ${formatCount(last)}. No other output uses them.`
-      );
-    }
-    const weights = labels.length > 1 ? `weights ${first} to ${last}` : `weight ${first}`;
+    const [first, last] = [labels[0], labels[labels.length - 1]].map((label) =>
+      dense ? formatCount(label) : label,
+    );
+    const names = labels.length > 1 ? `${first} to ${last}` : first;
+    const many = labels.length * cin > 1;
+    const through =
+      cin > 1
+        ? `${formatCount(labels.length * cin)} weights: ${names} in the channel shown`
+        : `${many ? "weights" : "weight"} ${names}`;
+    const made = `${dense ? "all " : ""}${overChannels(labels.length, "pixel", cin, "inputs")}`;
+    const users = cout > 1 ? "Every output of the same channel uses" : "Every output uses";
     return (
-      `Output ${at} is made of ${plural(labels.length, "pixel")}, through ${weights}. ` +
-      `Every output uses ${labels.length > 1 ? "these same weights" : "this same weight"}.`
+      `Output ${at} is made of ${made}, through ${through}. ` +
+      (dense
+        ? "No other output uses them."
+        : `${users} ${many ? "these same weights" : "this same weight"}.`)
     );
   }
+  const pixel = `Pixel ${at}${cin > 1 ? " of the channel shown" : ""}`;
+  const outputs = outputSize(n, k) ** 2;
   const labels = outputsOf(layer, state, position).map(({ label }) => label);
-  if (layer === "dense") {
-    return `Pixel ${at} feeds all ${plural(outputs, "output")}, each through a weight of its own.`;
+  if (dense) {
+    const fed = overChannels(outputs, "position", cout, "outputs");
+    return (
+      `${pixel} feeds all ${cout > 1 ? fed : plural(outputs, "output")}, ` +
+      "each through a weight of its own."
+    );
   }
   const names = [...labels].sort();
-  const through = names.length > 4 ? `${names[0]} to ${names[names.length - 1]}` : listed(names);
+  const named = names.length > 4 ? `${names[0]} to ${names[names.length - 1]}` : listed(names);
   const whole = names.length <= 4 || names.length === k * k;
+  const through = whole
+    ? `${names.length > 1 ? "weights" : "weight"} ${named}`
+    : `${names.length} of the ${k * k} weights`;
   return (
-    `Pixel ${at} feeds ${labels.length} of the ${plural(outputs, "output")}, ` +
-    (whole
-      ? `through ${names.length > 1 ? "weights" : "weight"} ${through}.`
-      : `through ${names.length} of the ${k * k} weights.`)
+    `${pixel} feeds ${labels.length * cout} of the ${plural(outputs * cout, "output")}` +
+    (cout > 1
+      ? ` (${labels.length} in each channel). In the channel shown, through ${through}.`
+      : `, through ${through}.`)
   );
 }
 
@@ -150,6 +171,7 @@ export function toneOf(layer, label, k) {
 
 const unbroken = (text) => text.replace(/ × /g, "\u00a0×\u00a0"); // a product stays on one line
 const GAP = 2; // between two cells, as in the style sheet
+const DIGIT = 6; // pixels that a digit takes at the smallest size that is easy to read
 const NAMES = ["image_size", "kernel_size", "in_channels", "out_channels", "side", "position"];
 const HINT =
   "Point at an output to see its inputs, at a pixel to see its outputs, or use Tab and the arrow keys. " +
@@ -334,6 +356,13 @@ function render({ model, el: host }) {
     drawMatrix(panel);
   }
 
+  /** Numbers that would be too small to read are left out; the sentence below still has them. */
+  function makeRoom({ pair, used, inputs }) {
+    const longest = Math.max(...[...used.values()].map((label) => label.length));
+    const width = inputs.cells[0][0].node.offsetWidth;
+    pair.classList.toggle("cx-crowded", width < longest * DIGIT);
+  }
+
   /** A line for each connection, from the right edge of the pixel to the left edge of the output. */
   function drawWires(panel) {
     const { side, position } = state;
@@ -411,6 +440,7 @@ function render({ model, el: host }) {
     const { image_size: n, kernel_size: k } = state;
     panels.forEach(drawPanel);
     drawCounts();
+    panels.forEach(makeRoom);
     panels.forEach(drawWires); // last, as it asks where the cells ended up
     for (const [name, one] of Object.entries(sliders)) {
       const highest = name === "kernel_size" ? n : Infinity;
@@ -426,7 +456,10 @@ function render({ model, el: host }) {
 
   host.append(root);
   draw();
-  const onResize = new ResizeObserver(() => panels.forEach(drawWires)); // the wires follow the cells
+  const onResize = new ResizeObserver(() => {
+    panels.forEach(makeRoom);
+    panels.forEach(drawWires); // the wires follow the cells
+  });
   onResize.observe(root);
   return () => {
     onResize.disconnect();

@@ -25,7 +25,7 @@ const binomial = (k) =>
 
 /** Kernels to start from: [id, name, the sizes it exists in (null: any), how to make it]. */
 export const KERNELS = [
-  ["example", "the text’s example", null, (k) => table(k, k, (r, c) => ((r + c) % 2 ? 0 : 1))],
+  ["checkerboard", "X, a checkerboard", null, (k) => table(k, k, (r, c) => ((r + c) % 2 ? 0 : 1))],
   [
     "identity",
     "identity",
@@ -68,7 +68,7 @@ export const KERNELS = [
 
 /** Images to start from: [id, name, the value at row r and column c of n]. */
 export const IMAGES = [
-  ["ramp", "the text’s ramp", (r, c) => r + c + 1],
+  ["ramp", "ramp 1 2 3 …", (r, c) => r + c + 1],
   ["vertical", "a vertical edge", (r, c, n) => (2 * c >= n ? 9 : 0)],
   ["horizontal", "a horizontal edge", (r, c, n) => (2 * r >= n ? 9 : 0)],
   [

@@ -23,7 +23,7 @@ _GEOMETRY = ("image", "kernel", "stride", "padding", "dilation")
 
 
 def ramp(size: int) -> list[list[float]]:
-    """The text's example image: rows 1 2 3 …, 2 3 4 …, and so on.
+    """A ramp: rows 1 2 3 …, 2 3 4 …, and so on.
 
     >>> ramp(3)
     [[1, 2, 3], [2, 3, 4], [3, 4, 5]]

@@ -166,3 +166,26 @@ def test_it_fits_a_phone_and_a_wide_page(open_page, width, n, k):
             assert edge["x"] <= box["x"]
             assert box["x"] + box["width"] <= edge["x"] + edge["width"] + 1
     assert page.locator(".cx-cell").first.bounding_box()["width"] >= 16
+
+
+@pytest.mark.parametrize("width", [480, 800, 1100])
+@pytest.mark.parametrize(("n", "k"), [(4, 3), (6, 3), (8, 1), (8, 3)])
+def test_a_label_is_large_enough_to_read_or_left_out(open_page, width, n, k):
+    page = open_page(Connections(image_size=n, kernel_size=k, position=(1, 1)), width=width)
+    shown = page.evaluate(
+        """() => [...document.querySelectorAll('.cx-used .cx-number')]
+            .filter((number) => number.offsetParent !== null)
+            .map((number) => [
+                parseFloat(getComputedStyle(number).fontSize),
+                number.getBoundingClientRect().width,
+                number.parentElement.getBoundingClientRect().width,
+            ])"""
+    )
+    assert len(shown) >= k * k  # the convolution's letters always have room
+    for size, text, room in shown:
+        assert size >= 9
+        assert text <= room
+    dense = panel(page, "Dense layer").locator(".cx-input .cx-used")
+    assert dense.first.get_attribute("aria-label").split(", ")[-1].startswith("weight ")
+    if n <= 6 and width == 1100:
+        assert dense.first.locator(".cx-number").is_visible()

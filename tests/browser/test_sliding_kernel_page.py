@@ -50,7 +50,7 @@ def shown_output(page):
     return [rows.nth(i).locator(".cx-number").all_inner_texts() for i in range(rows.count())]
 
 
-def test_it_opens_on_the_texts_example(open_page):
+def test_it_opens_on_the_chapters_worked_example(open_page):
     page = open_page(SlidingKernel())
     assert text_of(readout(page, "Output")) == (
         "1×1 + 2×0 + 3×1 + 2×0 + 3×1 + 4×0 + 3×1 + 4×0 + 5×1 = 15"

@@ -2,6 +2,7 @@
 
 import doctest
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -206,6 +207,58 @@ def test_sentences(javascript):
         for layer, side, position, k in table
     ]
     assert javascript(Connections, calls) == list(table.values())
+
+
+def test_sentences_count_all_channels(javascript):
+    table = {
+        ("dense", "output", 3, 3): (
+            "Output (1, 2) is made of all 108 inputs (36 pixels × 3 channels), through 108 "
+            "weights: 217 to 252 in the channel shown. No other output uses them."
+        ),
+        ("convolution", "output", 3, 3): (
+            "Output (1, 2) is made of 27 inputs (9 pixels × 3 channels), through 27 weights: "
+            "a to i in the channel shown. Every output of the same channel uses these same weights."
+        ),
+        ("convolution", "output", 3, 1): (
+            "Output (1, 2) is made of 3 inputs (1 pixel × 3 channels), through 3 weights: "
+            "a in the channel shown. Every output of the same channel uses these same weights."
+        ),
+        ("dense", "input", 3, 3): (
+            "Pixel (1, 2) of the channel shown feeds all 32 outputs (16 positions × 2 channels), "
+            "each through a weight of its own."
+        ),
+        ("convolution", "input", 3, 3): (
+            "Pixel (1, 2) of the channel shown feeds 12 of the 32 outputs (6 in each channel). "
+            "In the channel shown, through 6 of the 9 weights."
+        ),
+        ("convolution", "input", 3, 1): (
+            "Pixel (1, 2) of the channel shown feeds 2 of the 72 outputs (1 in each channel). "
+            "In the channel shown, through weight a."
+        ),
+    }
+    calls = [
+        ("sentenceOf", [layer, state(k=k, side=side, cin=cin, cout=2)])
+        for layer, side, cin, k in table
+    ]
+    assert javascript(Connections, calls) == list(table.values())
+
+
+@pytest.mark.parametrize("channels", [(1, 2), (3, 1), (4, 3)])
+def test_the_counts_in_the_sentences_are_those_of_the_whole_matrix(javascript, channels):
+    """Every channel pair's matrix side by side: a row for each output, a column for each input."""
+    cin, cout = channels
+    at = (1, 2)
+    for layer in ("dense", "convolution"):
+        one = ops.conv_matrix(np.ones((3, 3), dtype=int), 6, 6)
+        whole = np.tile(one if layer == "convolution" else np.ones_like(one), (cout, cin))
+        for side, links in (
+            ("output", whole[geometry.flattened_distance((0, 0), at, 4)].sum()),
+            ("input", whole[:, geometry.flattened_distance((0, 0), at, 6)].sum()),
+        ):
+            call = ("sentenceOf", [layer, state(side=side, position=at, cin=cin, cout=cout)])
+            (sentence,) = javascript(Connections, [call])
+            first_count = re.search(r"(?:made of|feeds)(?: all)? ([\d,]+)", sentence)[1]
+            assert int(first_count.replace(",", "")) == links, sentence
 
 
 def test_the_counting_in_words(javascript):

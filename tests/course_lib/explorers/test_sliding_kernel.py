@@ -65,7 +65,7 @@ def test_the_examples_in_the_docstrings():
     assert doctest.testmod(sliding_kernel).attempted > 3
 
 
-def test_the_default_is_the_texts_example():
+def test_the_default_is_the_chapters_worked_example():
     explorer = SlidingKernel()
     assert explorer.state() == {**EXAMPLE, "position": [0, 0], "filled": False}
     assert explorer.output.tolist() == [[15, 20, 25], [20, 25, 30], [25, 30, 35]]
@@ -343,7 +343,7 @@ def test_presets(javascript):
     made = javascript(SlidingKernel, [("makeKernel", list(call)) for call in calls])
     table = dict(zip(calls, made, strict=True))
     assert all(np.shape(kernel) == (k, k) for (_, k), kernel in table.items())
-    assert table["example", 3] == EXAMPLE["kernel"]
+    assert table["checkerboard", 3] == EXAMPLE["kernel"]
     assert table["sobel_x", 3] == [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
     assert table["sobel_y", 3] == np.transpose(table["sobel_x", 3]).tolist()
     assert table["vertical", 3] == [[-1, 0, 1]] * 3
