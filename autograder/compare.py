@@ -13,18 +13,23 @@ from autograder.verdict import Mismatch
 FLOAT32_RTOL = 1e-4
 
 
-def compare(expected: Any, got: Any, rtol: float = 1e-6) -> Mismatch | None:
+def compare(
+    expected: Any, got: Any, rtol: float = 1e-6, names: Sequence[str] = ()
+) -> Mismatch | None:
     """None where `got` is an honest form of `expected`, else how it differs.
 
     The expected value decides what is asked for: an int (any integer counts, a float does not), a
     float (any real number), a truth value, text, an array (a tensor has become one by now, a list
     does not count), a tuple or list of these, a dict with at least these keys.
+    `names` are what the items of a tuple are called.
 
     >>> compare(3, 3.0).text
     'an int is expected, you returned the float 3.0: did you divide with "/"?'
     >>> compare(np.ones(2), np.ones(2, dtype=np.float32)) is None
     True
     """
+    if isinstance(expected, tuple) and len(names) == len(expected):
+        return _compare_sequence(expected, got, rtol, "", names)
     return _compare(expected, got, rtol, "")
 
 
@@ -91,9 +96,7 @@ def _compare_int(expected: int, got: Any, where: str) -> Mismatch | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _wrong_type("an int", expected, got, where)
     if isinstance(value, float):
-        return _wrong_type(
-            "an int", expected, value, where, f' {value!r}: did you divide with "/"?'
-        )
+        return _wrong_type("an int", expected, value, where, ': did you divide with "/"?')
     if value != expected:
         return Mismatch("value", _differs(expected, value, where), expected, value, where)
     return None
@@ -163,8 +166,9 @@ def _of(where: str) -> str:
 
 
 def _compare_sequence(
-    expected: Sequence[Any], got: Any, rtol: float, where: str
+    expected: Sequence[Any], got: Any, rtol: float, where: str, names: Sequence[str] = ()
 ) -> Mismatch | None:
+    names = names or [f"item {place}" for place in range(1, len(expected) + 1)]
     kind = f"a {type(expected).__name__} of {len(expected)}"
     if not isinstance(got, tuple | list):
         return _wrong_type(kind, expected, got, where)
@@ -175,14 +179,13 @@ def _compare_sequence(
         # Short rows of numbers read better whole than item by item.
         if all(_compare(a, b, rtol, "") is None for a, b in zip(expected, got, strict=True)):
             return None
-        for place, (a, b) in enumerate(zip(expected, got, strict=True), start=1):
-            found = _compare(a, b, rtol, f"item {place}")
+        for name, a, b in zip(names, expected, got, strict=True):
+            found = _compare(a, b, rtol, name)
             if found is not None and found.kind != "value":
                 return found
         return Mismatch("value", _differs(expected, got, where), expected, got, where)
-    for place, (a, b) in enumerate(zip(expected, got, strict=True), start=1):
-        inner = f"{where}, item {place}" if where else f"item {place}"
-        found = _compare(a, b, rtol, inner)
+    for name, a, b in zip(names, expected, got, strict=True):
+        found = _compare(a, b, rtol, f"{where}, {name}" if where else name)
         if found is not None:
             return found
     return None
@@ -215,7 +218,7 @@ def name_type(value: Any) -> str:
     if isinstance(value, int):
         return "an int" if abs(value) > 10**12 else f"the int {value}"
     if isinstance(value, float):
-        return "the float"
+        return f"the float {float(f'{value:.6g}')!r}"
     if isinstance(value, str):
         return f"the text {value[:40]!r}"
     return f"a {type(value).__name__}"

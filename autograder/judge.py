@@ -124,7 +124,7 @@ def _compare_observations(
         )
     if got.status != "ok":
         return trouble(exercise, got)
-    mismatch = compare(right.value, got.value, exercise.rtol)
+    mismatch = compare(right.value, got.value, exercise.rtol, result_names(exercise))
     if mismatch is not None:
         return mismatch
     return _side_effects(exercise, case, got)
@@ -316,6 +316,15 @@ def parameter_names(exercise: Exercise) -> list[str]:
     tree = ast.parse(f"def {text}: ..." if text.endswith(")") else "def f(): ...").body[0]
     assert isinstance(tree, ast.FunctionDef)
     return [argument.arg for argument in (*tree.args.args, *tree.args.kwonlyargs)]
+
+
+def result_names(exercise: Exercise) -> list[str]:
+    """What the stated signature calls the parts of the result: ``-> (grad_x, grad_weight)``."""
+    result = exercise.signature.partition("->")[2].strip()
+    if not (result.startswith("(") and result.endswith(")")):
+        return []
+    names = [part.strip() for part in result[1:-1].split(",")]
+    return names if all(name.isidentifier() for name in names) else []
 
 
 def call_text(exercise: Exercise, case: Case) -> str:

@@ -86,6 +86,15 @@ def test_differences_are_named(expected: object, got: object, kind: str, words: 
     assert words in found.text
 
 
+def test_the_parts_of_a_tuple_have_names() -> None:
+    found = compare((A, A), (A, A + 1), names=["grad_image", "grad_kernel"])
+    assert found is not None
+    assert found.text == "6 of 6 values of grad_kernel differ"
+    found = compare((1, 2), (1, 2.5), names=["before", "after"])
+    assert found is not None
+    assert found.text.startswith("an int is expected for after, after is the float 2.5")
+
+
 def test_the_mask_marks_what_differs() -> None:
     found = compare(A, np.where(A > 3, 0, A))
     assert found is not None

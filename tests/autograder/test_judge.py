@@ -15,7 +15,7 @@ from autograder.exercise import (
     QuestionExercise,
     TrainedExercise,
 )
-from autograder.judge import call_text, evaluate, judge, parameter_names
+from autograder.judge import call_text, evaluate, judge, parameter_names, result_names
 from autograder.plain import Bound
 from autograder.probe import Observation
 from autograder.proof import prove
@@ -346,6 +346,9 @@ def test_calls_read_as_a_learner_would_type_them(case: Case, text: str) -> None:
     )
     assert call_text(exercise, case) == text
     assert parameter_names(exercise) == ["a", "b", "c"]
+    assert result_names(exercise) == []
+    assert result_names(replace(exercise, signature="f(a) -> (x, y)")) == ["x", "y"]
+    assert result_names(replace(exercise, signature="f(a) -> (H·W, 2)")) == []
 
 
 def test_cases_must_decide_every_aspect(samples: SimpleNamespace) -> None:
