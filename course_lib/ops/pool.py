@@ -42,7 +42,8 @@ def max_pool2d(
 
     Without a stride the windows stand side by side (`stride = kernel_size`). Sizes are an int or a
     (height, width) pair, in pixels. Padding can never win: it holds −inf, or for integers the
-    smallest there is. NaN wins always.
+    smallest there is; a window whose taps all miss the image, as a dilation wider than the image
+    makes possible, finds nothing else. NaN wins always.
 
     Integers and booleans give int64, floats their own type. Raises TypeError for anything but
     integers and numeric arrays, ValueError for an illegal size, where no window fits, and for

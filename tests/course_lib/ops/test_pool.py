@@ -28,7 +28,11 @@ def problems(draw, dilated):
     span = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     # torch wants at most half of the kernel, whatever the dilation
     padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
-    size = [max(1, s - 2 * p) + draw(st.integers(0, 5)) for s, p in zip(span, padding, strict=True)]
+    # At least the dilation: torch reads outside its memory where all taps miss the image.
+    size = [
+        max(d, s - 2 * p) + draw(st.integers(0, 5))
+        for d, s, p in zip(dilation, span, padding, strict=True)
+    ]
     shape = (draw(st.integers(1, 2)), draw(SMALL), *size)
     x = np.random.default_rng(draw(st.integers(0, 99))).normal(size=shape)
     return x, (kernel, stride, padding, dilation)
@@ -84,6 +88,13 @@ def test_integers_have_a_smallest_number_too():
     x = np.full((1, 1, 2, 2), np.iinfo(np.int64).min)
     assert (max_pool2d(x, 2, padding=1, stride=2) == x).all()
     assert max_pool2d(np.full((1, 1, 2, 2), -5), 2, padding=1).tolist() == [[[[-5, -5], [-5, -5]]]]
+
+
+def test_taps_that_all_miss_the_image_find_nothing():
+    x = np.array([[[[1.0, 2.0]]]])
+    sizes = ((1, 2), (1, 1), (0, 1), (1, 3))  # taps on the padding left and right of the image
+    assert max_pool2d(x, *sizes).tolist() == [[[[-np.inf]]]]
+    assert max_pool2d_backward([[[[5.0]]]], x, *sizes).tolist() == [[[[0.0, 0.0]]]]
 
 
 def test_the_first_nan_wins_and_takes_the_gradient():
