@@ -198,8 +198,15 @@ class Described:
     def png(self, dpi: int = 110) -> bytes:
         """The figure as a PNG file, the same bytes every time."""
         stream = io.BytesIO()
-        # Without its version number in the file, two patch releases of matplotlib may agree.
-        self.figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+        self.figure.savefig(
+            stream,
+            format="png",
+            dpi=dpi,
+            bbox_inches="tight",
+            pad_inches=0.12,  # else titles touch the edge
+            # Without its version number in the file, two patch releases of matplotlib may agree.
+            metadata={"Software": None},
+        )
         return stream.getvalue()
 
     def _repr_html_(self) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "cost_growth",
     "error_maps",
     "flattening",
+    "looked_at",
     "matrix_structure",
     "moved_along",
     "pictures",
@@ -183,7 +184,8 @@ def accuracies(
     """Accuracy of several networks on two versions of the data, a mark for each seed.
 
     `results` maps a network's name to its accuracies on the images as they are and on the shuffled
-    ones, one for each seed. A line joins the two means.
+    ones, one for each seed. A line joins the two means. The axis of accuracies begins a little
+    below the lowest of them, and says where.
 
     >>> fig = accuracies({"MLP": ([0.9, 1.0], [0.9, 0.9])}, "It stays")
     >>> [round(float(y), 2) for y in fig.axes[0].get_lines()[-1].get_ydata()]
@@ -208,12 +210,21 @@ def accuracies(
                 markerfacecolor=face,
                 label=label if place == 0 else None,
             )
-        ax.plot(ends, [float(np.mean(values)) for values in both], color=INK, linewidth=1.4)
+        ax.plot(
+            ends,
+            [float(np.mean(values)) for values in both],
+            color=INK,
+            linewidth=1.4,
+            label="from mean to mean" if place == 0 else None,
+        )
     ax.set_xticks(range(len(results)), list(results))
     ax.set_xlim(-0.6, len(results) - 0.4)
     ax.grid(axis="y", color="#dddddd")
     ax.legend(frameon=False, loc="lower left")
-    plain_axes(ax, title, y="accuracy on digits held back")
+    lowest = min(float(min(values)) for both in results.values() for values in both)
+    bottom = np.floor((lowest - 0.02) * 20) / 20  # room for a mark below the lowest
+    ax.set_ylim(bottom=bottom)
+    plain_axes(ax, title, y=f"accuracy on test images\n(the axis begins at {bottom:.2f})")
     return fig
 
 
@@ -261,18 +272,58 @@ def moved_along(
 ) -> Figure:
     """An image and a layer's answer, above the moved image and the answer to that.
 
+    Each answer stands in two panels, its positive part and its negative part, so that they stay
+    apart in grey, too.
+
     >>> fig = moved_along(np.eye(3), np.eye(3), np.eye(3), np.eye(3))
-    >>> [ax.get_title() for ax in fig.axes]
-    ['image', 'what the kernel answers', 'image, moved', 'what the kernel answers']
+    >>> [ax.get_title() for ax in fig.axes][:3]
+    ['image', 'where the answer is positive', 'where it is negative']
     """
     fig, axes = figure(
-        4, columns=2, size=(2.7, 2.7), title="The image moves, the answer moves along"
+        6, columns=3, size=(2.7, 2.8), title="The image moves, the answer moves along"
     )
     limit = float(np.abs(plane(response, "response")).max()) or 1.0
-    show_image(axes[0], image, "image")
-    heatmap(axes[1], response, numbers=False, title="what the kernel answers", limit=limit)
-    show_image(axes[2], moved, "image, moved")
-    heatmap(axes[3], moved_response, numbers=False, title="what the kernel answers", limit=limit)
+    rows = (("image", image, response), ("image, moved", moved, moved_response))
+    for place, (name, picture, answer) in enumerate(rows):
+        left, middle, right = axes[3 * place : 3 * place + 3]
+        grid = plane(answer, "response")
+        show_image(left, picture, name)
+        heatmap(
+            middle,
+            np.maximum(grid, 0),
+            numbers=False,
+            title="where the answer is positive",
+            limit=limit,
+        )
+        heatmap(
+            right, np.minimum(grid, 0), numbers=False, title="where it is negative", limit=limit
+        )
+    return fig
+
+
+def looked_at(grids: Mapping[str, npt.ArrayLike], pixel: tuple[int, int], title: str) -> Figure:
+    """How much one pixel looks at each pixel of the image, in several layers side by side.
+
+    Each of `grids` is one (H, W) map of weights on a scale of its own; a frame marks `pixel`, given
+    as (row, column).
+
+    Raises ValueError for a pixel outside a grid.
+
+    >>> fig = looked_at({"itself": np.eye(3), "all": np.ones((3, 3))}, (1, 1), "Two layers")
+    >>> [ax.get_title() for ax in fig.axes]
+    ['itself', 'all']
+    """
+    row, column = pair(pixel, "pixel", at_least=0, axes="(row, column)")
+    fig, axes = figure(len(grids), size=(2.7, 3.0), title=title)
+    for ax, (name, values) in zip(axes, grids.items(), strict=True):
+        grid = plane(values, name)
+        if row >= grid.shape[0] or column >= grid.shape[1]:
+            raise ValueError(
+                f"pixel (={(row, column)}) must lie in {name!r} of {grid.shape[0]}×{grid.shape[1]}"
+            )
+        heatmap(ax, grid, numbers=False, title=name)
+        corner = (column - 0.5, row - 0.5)
+        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=INK, linewidth=2.4))
     return fig
 
 
@@ -296,13 +347,18 @@ def error_maps(maps: Mapping[str, npt.ArrayLike]) -> Figure:
 
 
 def signal_response(
-    signal: npt.ArrayLike, response: npt.ArrayLike, title: str, names: tuple[str, str]
+    signal: npt.ArrayLike,
+    response: npt.ArrayLike,
+    title: str,
+    names: tuple[str, str],
+    along: str = "",
 ) -> Figure:
     """A signal over time or along a line, and below it a layer's answer at the same places.
 
-    The response is as long as the signal or shorter, and stands centred under it.
+    The response is as long as the signal or shorter, and stands centred under it. `names` are those
+    of the two vertical axes, `along` is the name of the horizontal one.
 
-    >>> fig = signal_response([0, 0, 1, 1], [0, 1], "An edge", ("signal", "answer"))
+    >>> fig = signal_response([0, 0, 1, 1], [0, 1], "An edge", ("signal", "answer"), "second")
     >>> fig.axes[1].get_lines()[0].get_xdata()
     array([1., 2.])
     """
@@ -314,5 +370,5 @@ def signal_response(
     lower.plot(first + np.arange(len(below)), below, color="#1f5fa8", linewidth=1.2)
     lower.axhline(0.0, color="#999999", linewidth=0.8)
     plain_axes(upper, title, y=names[0])
-    plain_axes(lower, y=names[1])
+    plain_axes(lower, x=along, y=names[1])
     return fig

@@ -112,6 +112,14 @@ def test_described_shows_an_image_with_its_text():
     assert pixels.std() > 0.05  # something is drawn
 
 
+def test_nothing_touches_the_edge_of_an_image():
+    fig, (ax,) = base.figure(title="A title above a title")
+    base.heatmap(ax, np.eye(3), title="A title")
+    pixels = imread(io.BytesIO(described(fig, "A square.").png(dpi=100)))
+    margins = [pixels[:8], pixels[-8:], pixels[:, :8], pixels[:, -8:]]
+    assert all(margin.min() == 1.0 for margin in margins)
+
+
 def test_the_image_is_the_same_every_time():
     def draw():
         fig, (ax,) = base.figure()

@@ -91,7 +91,9 @@ def test_accuracies_show_every_seed_and_join_the_means():
     assert len(set(first)) == 3  # three equal accuracies, three marks to be seen
     assert [label.get_text() for label in ax.get_xticklabels()] == ["MLP", "CNN"]
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert legend == ["pixels in their places", "pixels shuffled"]
+    assert legend == ["pixels in their places", "pixels shuffled", "from mean to mean"]
+    assert ax.get_ylim()[0] == pytest.approx(0.05)
+    assert ax.get_ylabel().endswith("(the axis begins at 0.05)")
     assert {line.get_marker() for line in ax.get_lines()} == {"o", "s", "None"}
     assert ax.get_title() == "The title"
 
@@ -114,12 +116,27 @@ def test_matrix_structure_refuses_another_image():
 
 
 def test_moved_along_puts_image_and_answer_in_a_row():
-    image, answer, moved, moved_answer = (np.full((3, 3), n) for n in (0.1, -2.0, 0.3, 1.0))
+    answer, moved_answer = np.array([[-2.0, 1.0]]), np.array([[1.0, -2.0]])
+    image, moved = np.array([[0.1, 0.2]]), np.array([[0.2, 0.1]])
     fig = plots.moved_along(image, answer, moved, moved_answer)
-    drawn = [np.asarray(ax.images[0].get_array())[0, 0] for ax in fig.axes]
-    assert drawn == [0.1, -2.0, 0.3, 1.0]
-    assert fig.axes[1].images[0].get_clim() == fig.axes[3].images[0].get_clim() == (-2.0, 2.0)
+    drawn = [np.asarray(ax.images[0].get_array()).tolist() for ax in fig.axes]
+    assert drawn == [[[0.1, 0.2]], [[0, 1]], [[-2, 0]], [[0.2, 0.1]], [[1, 0]], [[0, -2]]]
+    limits = {fig.axes[place].images[0].get_clim() for place in (1, 2, 4, 5)}
+    assert limits == {(-2.0, 2.0)}
     assert fig.get_suptitle() == "The image moves, the answer moves along"
+
+
+def test_looked_at_frames_the_pixel_in_every_grid():
+    grids = {"near": np.eye(3), "far": 1 - np.eye(3)}
+    fig = plots.looked_at(grids, (0, 2), "Who looks where?")
+    for ax, grid in zip(fig.axes, grids.values(), strict=True):
+        np.testing.assert_array_equal(ax.images[0].get_array(), grid)
+        (frame,) = ax.patches
+        assert (frame.get_x(), frame.get_y()) == (1.5, -0.5)
+        assert (frame.get_width(), frame.get_height()) == (1, 1)
+    assert fig.get_suptitle() == "Who looks where?"
+    with pytest.raises(ValueError, match=r"pixel \(=\(0, 3\)\) must lie in 'near' of 3×3"):
+        plots.looked_at(grids, (0, 3), "Who looks where?")
 
 
 def test_error_maps_share_a_scale_and_say_the_largest():
@@ -135,7 +152,8 @@ def test_error_maps_share_a_scale_and_say_the_largest():
 def test_signal_response_stands_under_the_middle_of_its_window():
     signal = np.array([0.0, 0.0, 5.0, 5.0, 0.0])
     response = np.correlate(signal, [-1, 0, 1], mode="valid")  # at pixels 1, 2, 3
-    fig = plots.signal_response(signal, response, "Edges", ("brightness", "answer"))
+    fig = plots.signal_response(signal, response, "Edges", ("brightness", "answer"), "pixel")
+    assert fig.axes[1].get_xlabel() == "pixel"
     upper, lower = fig.axes
     assert upper.get_lines()[0].get_xydata().tolist() == [[i, v] for i, v in enumerate(signal)]
     assert lower.get_lines()[0].get_xydata().tolist() == [[1, 5], [2, 5], [3, -5]]
