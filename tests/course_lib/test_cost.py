@@ -1,12 +1,14 @@
-"""Parameter counts against torch's own layers and against the published numbers."""
+"""Costs against torch's own layers and against the published numbers."""
 
 import re
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from course_lib.cost import conv_params, fc_params
+from course_lib.cost import conv_cost, conv_params, fc_params
 
 
 def torch_count(layer: nn.Module) -> int:
@@ -27,6 +29,36 @@ def test_convolution_against_torch(c_in, c_out, kernel, bias):
     kernel_size = kernel if isinstance(kernel, int) else tuple(kernel)
     layer = nn.Conv2d(c_in, c_out, kernel_size, bias=bias)
     assert conv_params(c_in, c_out, kernel, bias) == torch_count(layer)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "size", "sizes"),
+    [
+        (3, (32, 32), {"padding": 1}),
+        (1, (7, 9), {}),
+        ((3, 5), (20, 17), {"stride": (2, 3), "padding": [1, 0], "bias": False}),
+        (3, (15, 16), {"dilation": (2, 1), "stride": np.int64(2), "groups": 4}),
+        (5, (9, 9), {"groups": 2, "bias": False}),
+    ],
+)
+def test_cost_against_torch_and_its_counter(kernel, size, sizes):
+    options = {
+        name: value if isinstance(value, bool) else tuple(int(v) for v in np.broadcast_to(value, 2))
+        for name, value in sizes.items()
+        if name != "groups"
+    }
+    layer = nn.Conv2d(8, 12, kernel, groups=sizes.get("groups", 1), **options)
+    with FlopCounterMode(display=False) as counter:
+        out = layer(torch.zeros(1, 8, *size))
+    found = conv_cost(8, 12, kernel, *size, **sizes)
+    assert found == {
+        "params": torch_count(layer),
+        "macs": counter.get_total_flops() // 2,
+        "flops": counter.get_total_flops(),
+        "output_shape": tuple(out.shape[1:]),
+    }
+    assert all(type(found[key]) is int for key in ("params", "macs", "flops"))
+    assert all(type(n) is int for n in found["output_shape"])
 
 
 @pytest.mark.parametrize(
@@ -64,6 +96,12 @@ def test_answers_are_plain_integers():
         (lambda: conv_params(1, 1, 3.0), TypeError, "kernel_size (=3.0) must be an integer"),
         (lambda: conv_params(1, 1, (3, 3, 3)), ValueError, "kernel_size (=(3, 3, 3)) must be"),
         (lambda: conv_params(1, 1, 3, bias=None), TypeError, "bias (=None) must be True or False"),
+        (lambda: conv_params(4, 6, 3, groups=4), ValueError, "groups (=4) must divide c_out (=6)"),
+        (lambda: conv_params(3, 6, 3, groups=2), ValueError, "groups (=2) must divide c_in (=3)"),
+        (lambda: conv_params(4, 4, 3, groups=0), ValueError, "groups (=0) must be at least 1"),
+        (lambda: conv_cost(1, 1, 3, 2, 9), ValueError, "kernel (=3) must fit"),
+        (lambda: conv_cost(1, 1, 3, 9, 9, stride=0), ValueError, "stride (=0) must be at least 1"),
+        (lambda: conv_cost(1, 1, 3, 9, 9.0), TypeError, "width (=9.0) must be an integer"),
     ],
 )
 def test_bad_input(call, error, message):
