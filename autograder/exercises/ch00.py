@@ -148,7 +148,8 @@ BRIGHTEST = FunctionExercise(
 def _ask_pixels(rng: np.random.Generator) -> Asked:
     height, width = (int(n) for n in rng.permutation(np.arange(20, 60))[:2])
     return Asked(
-        f"How many numbers does a colour image (red, green, blue) of {height}×{width} pixels hold?",
+        f"A colour image (red, green, blue) is {height} rows high and {width} columns wide. How "
+        "many numbers does it hold?",
         3 * height * width,
         f"3 channels × {height} rows × {width} columns = {3 * height * width}",
         wrong={
@@ -175,8 +176,8 @@ def _ask_shape(rng: np.random.Generator) -> Asked:
         },
     )
     return Asked(
-        f"What is the shape of a batch of {n} such images, {height} rows high and {width} wide,"
-        " in the order NCHW?",
+        f"A batch holds {n} other colour images, each {height} rows high and {width} columns wide. "
+        "What is its shape, in the order NCHW?",
         right,
         f"N = {n} images, C = 3 channels, H = {height} rows, W = {width} columns",
         options,

@@ -24,6 +24,9 @@
 # - read the course's notation.
 #
 # Run a cell with **Shift+Enter**. Run them from top to bottom: later cells need earlier ones.
+#
+# Some texts ask you for a prediction before you run a cell. Where the code would tell, it is folded
+# away behind three dots. Run such a cell like any other; a click on the dots opens it.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import numpy as np
@@ -51,7 +54,9 @@ assert image[0, 1] == image.max() == 7
 
 # %% [markdown]
 # The cell below is yours. It holds a line that raises `NotImplementedError`: that is the line to
-# replace. Before you do, run the cell as it is, and the check below it too.
+# replace. Before you do, run the cell as it is, and the check below it too. The check will end in
+# red, with *0 points*. It does so on purpose: an error is how the grading software learns that an
+# exercise earned nothing.
 
 
 # %% nbgrader={"grade": false, "grade_id": "brightest", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -75,6 +80,7 @@ check(brightest, hidden=True)
 # Here is somebody else's answer. It looks right, and on the image above it is. *Before you run the
 # cell: on which images will it go wrong?*
 
+
 # %%
 def somebody_elses(image):
     rows, columns = np.where(image == image.max())
@@ -87,7 +93,8 @@ check(somebody_elses, exercise="brightest")
 # The card lists the **aspects** of the exercise. Each is worth points by itself, so an answer that is
 # half right earns half. For the first aspect that fails you see the smallest case that shows it: the
 # call, what was expected, what came back. The last line, after the arrow, names the mistake where
-# it is one that the course knows.
+# it is one that the course knows. Behind an aspect you may find *counts once “one maximum” is right*:
+# it earns its points only together with that other aspect.
 #
 # Some things to know about the check:
 #
@@ -97,8 +104,10 @@ check(somebody_elses, exercise="brightest")
 #   shown on the card: use `print` to look inside.
 # - It does mind a function that changes the array it is given, that takes longer than ten seconds, or
 #   that calls the very library function you are asked to write. It tells you each time.
-# - The number after the card is your points. At zero the cell ends in an error on purpose: that is how
-#   the grading software knows.
+# - The number after the card is your points. At zero there is the red error instead.
+# - It judges the function that was last defined. Where your cell ends in an error of its own, such as a
+#   `SyntaxError`, it has defined nothing: the check then still judges the version before it. Mend
+#   the cell and run it again, then check.
 #
 # ## Hints, and our solution
 #
@@ -112,6 +121,28 @@ hint("brightest")
 # of your own: **+** in the toolbar adds one. What you add is never graded, and nothing that is graded
 # may depend on it: keep everything a solution needs inside the solution cell.
 #
+# ## Notation
+#
+# | we write | we mean |
+# | --- | --- |
+# | $N$, $C$, $H$, $W$ | images in a batch, channels, height, width: the order of the axes of an array |
+# | $C_{in}$, $C_{out}$ | channels that go into a layer, channels that come out |
+# | $K$, $S$, $P$, $D$ | kernel size, stride, padding, dilation: one int, or a pair (height, width) |
+# | $H'$, $W'$ | height and width of the output |
+# | `x`, `weight`, `bias` | arrays of shape $(N, C_{in}, H, W)$, $(C_{out}, C_{in}, K_h, K_w)$, $(C_{out},)$ |
+# | $\lfloor a \rfloor$ | $a$ rounded down |
+# | pixel $(r, c)$ | row $r$, column $c$, both counted from 0 at the top left |
+# | convolution | what deep learning calls so: the kernel slides as it is. Chapter 02 tells the story |
+# | MACs, FLOPs | multiply-adds, and twice as many floating-point operations |
+#
+# A single image in grey has just the axes $(H, W)$. Chapters 01 and 02 need no more than that.
+
+# %%
+batch = np.zeros((2, 3, 6, 8))  # two colour images, 6 rows high, 8 columns wide
+n, c, h, w = batch.shape
+print(f"N = {n}, C = {c}, H = {h}, W = {w}: {batch.size:,} numbers")
+
+# %% [markdown]
 # ## A quiz
 #
 # Every chapter ends with a quiz. Its numbers are drawn from a **seed**. Choose another seed and you
@@ -143,28 +174,54 @@ check(answers, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# `solution(answers)` shows the steps that lead to each answer.
+# After a pass, or after the hints, `solution(answers)` shows the steps that lead to each answer.
 #
 # ## An explorer
 #
-# Some things are better seen than told. An explorer is a picture that answers while you drag. Take
-# hold of the framed window and slide it over the image; or press **Tab** until the image is marked
-# and use the arrow keys. Chapter 02 is about what you see. For now, find the place where the sum is
-# largest.
+# Some things are better seen than told. An explorer is a picture that answers while you drag. The one
+# below lays a small grid of numbers, the *kernel*, on an image, multiplies each pixel in the frame by
+# the number on it, and adds up. Chapter 02 is about what you see.
+#
+# The image is dark but for two things: one very bright pixel, a 9, and a faint cross of five 3s.
+# *Before you touch it: where will the sum be largest, at the bright pixel or at the faint cross?*
+#
+# Then take hold of the framed window and slide it over the image; or press **Tab** until the image is
+# marked and use the arrow keys.
 
 # %%
 from course_lib.explorers import SlidingKernel
 
-explorer = SlidingKernel()
+explorer = SlidingKernel(
+    image=[
+        [0, 0, 0, 0, 0, 0, 0],
+        [0, 9, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 3, 0, 3, 0],
+        [0, 0, 0, 0, 3, 0, 0],
+        [0, 0, 0, 3, 0, 3, 0],
+        [0, 0, 0, 0, 0, 0, 0],
+    ]
+)
 explorer
 
 # %% [markdown]
+# The faint cross wins, since the kernel is a cross, too: where the two lie on each other, all five
+# pixels count. A kernel looks for a pattern, not for brightness alone.
+#
 # An explorer is also a Python object. What you set by hand you can read in a cell, and the other way
-# round.
+# round. Run the next cell and look up: the window in the picture has moved, and all sums are shown.
 
 # %%
-explorer.stride = 2
-explorer.stride, explorer.padding
+explorer.position = [3, 3]
+explorer.filled = True
+explorer.value, explorer.output.max()
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+sums = explorer.output
+assert sums.max() == sums[3, 3] == 5 * 3
+assert (sums == sums.max()).sum() == 1
+assert sums[:3, :3].max() == 9 + 3
 
 # %% [markdown]
 # ## What the course needs of you
@@ -176,28 +233,6 @@ explorer.stride, explorer.padding
 # - **PyTorch**: nothing yet. Chapters 01 to 05 ask for NumPy alone.
 # - **A computer**: any laptop. Nothing needs a graphics card, an account or, once installed, a network.
 #
-# ## Notation
-#
-# | we write | we mean |
-# | --- | --- |
-# | $N$, $C$, $H$, $W$ | images in a batch, channels, height, width: the order of the axes of an array |
-# | $C_{in}$, $C_{out}$ | channels that go into a layer, channels that come out |
-# | $K$, $S$, $P$, $D$ | kernel size, stride, padding, dilation: one int, or a pair (height, width) |
-# | $H'$, $W'$ | height and width of the output |
-# | `x`, `weight`, `bias` | arrays of shape $(N, C_{in}, H, W)$, $(C_{out}, C_{in}, K_h, K_w)$, $(C_{out},)$ |
-# | $\lfloor a \rfloor$ | $a$ rounded down |
-# | pixel $(r, c)$ | row $r$, column $c$, both counted from 0 at the top left |
-# | convolution | what deep learning calls so: the kernel slides as it is. Chapter 02 tells the story |
-# | MACs, FLOPs | multiply-adds, and twice as many floating-point operations |
-#
-# A single image in grey has just the axes $(H, W)$. Chapters 01 and 02 need no more than that.
-
-# %%
-batch = np.zeros((4, 3, 47, 23))  # four colour images, 47 rows high, 23 columns wide
-n, c, h, w = batch.shape
-print(f"N = {n}, C = {c}, H = {h}, W = {w}: {batch.size:,} numbers")
-
-# %% [markdown]
 # ## What you can now say
 #
 # - *How do I know that my code is right?* `check` runs it on examples and on cases drawn at random,
@@ -205,4 +240,4 @@ print(f"N = {n}, C = {c}, H = {h}, W = {w}: {batch.size:,} numbers")
 # - *Why is the row first?* Because an array is indexed so: `image[row, column]`, and its shape is
 #   (height, width).
 #
-# Chapter 01 begins with a number: 77,070,336.
+# Chapter 01 begins with a photograph of a cat, cut into its pixels.
