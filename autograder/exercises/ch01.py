@@ -92,6 +92,12 @@ FC_PARAMS = FunctionExercise(
             lambda n_in, n_out, bias=True: n_in * n_out + (n_in if bias else 0),
         ),
         Misconception(
+            "bias_per_input_always",
+            "You add the inputs once more, whatever the caller says about biases: to which sums is "
+            "a bias added, and does this layer have any?",
+            lambda n_in, n_out, bias=True: n_in * n_out + n_in,
+        ),
+        Misconception(
             "one_bias",
             "You count a single bias for the whole layer: do all outputs share it?",
             lambda n_in, n_out, bias=True: n_in * n_out + (1 if bias else 0),
@@ -433,6 +439,11 @@ FLATTENED_DISTANCE = FunctionExercise(
             lambda p, q, width: abs((q[0] - p[0]) * width + q[1] - p[1]) + 1,
         ),
         Misconception(
+            "pixels_between",
+            "You count the pixels between the two: neighbours in the vector are 1 apart.",
+            lambda p, q, width: abs((q[0] - p[0]) * width + q[1] - p[1]) - 1,
+        ),
+        Misconception(
             "row_too_long",
             "Your rows are one too long: a row of 28 pixels ends at position 27, and the next row "
             "begins at 28.",
@@ -461,6 +472,25 @@ FLATTENED_DISTANCE = FunctionExercise(
 # ── conv_as_matrix ──────────────────────────────────────────────────────────────────────────────
 
 
+_LIBRARY_CONVOLUTIONS = (
+    "course_lib.ops.conv_matrix",
+    "course_lib.ops.conv2d_single",
+    "course_lib.ops.conv2d_single_backward",
+    "course_lib.ops.true_convolution",
+    "course_lib.ops.conv2d",
+    "course_lib.ops.im2col",
+    "course_lib.ops.col2im",
+    "scipy.linalg.convolution_matrix",
+    "scipy.signal.convolve",
+    "scipy.signal.convolve2d",
+    "scipy.signal.correlate",
+    "scipy.signal.correlate2d",
+    "scipy.ndimage.convolve",
+    "scipy.ndimage.correlate",
+    "torch:aten.convolution",
+)
+
+
 def _matrix_from(
     start: Callable[[int, int, int, int], int],
     row_step: Callable[[int, int, int], int],
@@ -482,28 +512,27 @@ def _matrix_from(
     return conv_as_matrix
 
 
-def _matrix_swapped_sides(kernel: Array, height: int, width: int) -> Array:
-    k_h, k_w = kernel.shape
-    out_h, out_w = height - k_h + 1, width - k_w + 1
-    matrix = np.zeros((out_h * out_w, height * width))
-    for r in range(out_h):
-        for c in range(out_w):
-            for i in range(k_h):
-                for j in range(k_w):
-                    matrix[r * out_w + c, (r + i) * height + c + j] = kernel[i, j]
-    return matrix
+def _matrix_by_indices(
+    out_row_length: Callable[[int, int], int] = lambda out_h, out_w: out_w,
+    image_row_length: Callable[[int, int], int] = lambda height, width: width,
+    short: int = 0,
+) -> Callable[[Array, int, int], Array]:
+    """A matrix filled entry by entry, its row and column numbers computed in ways to choose."""
 
+    def conv_as_matrix(kernel: Array, height: int, width: int) -> Array:
+        k_h, k_w = kernel.shape
+        out_h, out_w = height - k_h + 1 - short, width - k_w + 1 - short
+        matrix = np.zeros((out_h * out_w, height * width))
+        for r in range(out_h):
+            for c in range(out_w):
+                for i in range(k_h):
+                    for j in range(k_w):
+                        row = r * out_row_length(out_h, out_w) + c
+                        column = (r + i) * image_row_length(height, width) + c + j
+                        matrix[row, column] = kernel[i, j]
+        return matrix
 
-def _matrix_one_short(kernel: Array, height: int, width: int) -> Array:
-    k_h, k_w = kernel.shape
-    out_h, out_w = height - k_h, width - k_w
-    matrix = np.zeros((out_h * out_w, height * width))
-    for r in range(out_h):
-        for c in range(out_w):
-            for i in range(k_h):
-                for j in range(k_w):
-                    matrix[r * out_w + c, (r + i) * width + c + j] = kernel[i, j]
-    return matrix
+    return conv_as_matrix
 
 
 def _matrix_one_side_of_kernel(kernel: Array, height: int, width: int) -> Array:
@@ -516,6 +545,43 @@ def _matrix_one_side_of_kernel(kernel: Array, height: int, width: int) -> Array:
                 for j in range(size):
                     matrix[r * out_w + c, (r + i) * width + c + j] = kernel[i, j]
     return matrix
+
+
+def _matrix_square_slice(axis: int) -> Callable[[Array, int, int], Array]:
+    """The kernel laid on a square slice of an empty image: an error where it is no square."""
+
+    def conv_as_matrix(kernel: Array, height: int, width: int) -> Array:
+        size = kernel.shape[axis]
+        rows = []
+        for r in range(height - size + 1):
+            for c in range(width - size + 1):
+                canvas = np.zeros((height, width))
+                canvas[r : r + size, c : c + size] = kernel
+                rows.append(canvas.ravel())
+        return np.array(rows)
+
+    return conv_as_matrix
+
+
+def _matrix_truncated(kernel: Array, height: int, width: int) -> Array:
+    return _matrix_by_canvas(kernel, height, width).astype(int)
+
+
+def _matrix_first_row_only(kernel: Array, height: int, width: int) -> Array:
+    first = np.zeros(kernel.shape)
+    first[0] = kernel[0]
+    return _matrix_by_canvas(first, height, width)
+
+
+def _matrix_canvas_not_cleared(kernel: Array, height: int, width: int) -> Array:
+    k_h, k_w = kernel.shape
+    canvas = np.zeros((height, width))
+    rows = []
+    for r in range(height - k_h + 1):
+        for c in range(width - k_w + 1):
+            canvas[r : r + k_h, c : c + k_w] = kernel
+            rows.append(canvas.flatten())
+    return np.array(rows)
 
 
 def _matrix_same_size(kernel: Array, height: int, width: int) -> Array:
@@ -550,8 +616,11 @@ def _matrix_by_kronecker(kernel: Array, height: int, width: int) -> Array:
 
 
 def _matrix_by_unit_images(kernel: Array, height: int, width: int) -> Array:
+    """Each column is the answer to an image with a single bright pixel."""
     units = np.eye(height * width).reshape(-1, height, width)
-    return np.stack([ops.conv2d_single(unit, kernel).ravel() for unit in units], axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(units, kernel.shape, axis=(1, 2))
+    answers = np.einsum("nrcij,ij->nrc", windows, kernel)  # (H·W, H_out, W_out)
+    return np.asarray(answers.reshape(height * width, -1).T)
 
 
 def _kernel(rng: np.random.Generator, height: int, width: int) -> Array:
@@ -562,10 +631,17 @@ def _kernel(rng: np.random.Generator, height: int, width: int) -> Array:
     return numbers.reshape(height, width) / 4
 
 
+def _decimals(rng: np.random.Generator, height: int, width: int) -> Array:
+    """A kernel in which every number has decimals: an array of ints would cut them off."""
+    numbers = rng.permutation([n for n in range(-13, 14) if n % 4])[: height * width]
+    return numbers.reshape(height, width) / 4
+
+
 def _matrix_cases(rng: np.random.Generator) -> Iterator[Case]:
     square = "square image and kernel"
     yield Case(square, (_kernel(rng, 2, 2), 3, 3))
-    for size, side in ((2, 4), (3, 4), (3, _whole(rng, 5, 6))):
+    yield Case(square, (_decimals(rng, 2, 2), 4, 4), note="decimals in the kernel")
+    for size, side in ((3, 4), (3, _whole(rng, 5, 6))):
         yield Case(square, (_kernel(rng, size, size), side, side))
     size = _whole(rng, 2, 3)
     short, long = _whole(rng, 3, 4), _whole(rng, 5, 7)
@@ -604,7 +680,7 @@ CONV_AS_MATRIX = FunctionExercise(
         "kronecker": _matrix_by_kronecker,
         "unit images": _matrix_by_unit_images,
     },
-    forbidden=("course_lib.ops.conv_matrix",),
+    forbidden=_LIBRARY_CONVOLUTIONS,
     misconceptions=(
         Misconception(
             "flipped",
@@ -637,7 +713,19 @@ CONV_AS_MATRIX = FunctionExercise(
         Misconception(
             "height_for_width",
             "Right for square images: but the length of an image row is its width, not its height.",
-            _matrix_swapped_sides,
+            _matrix_by_indices(image_row_length=lambda height, width: height),
+        ),
+        Misconception(
+            "out_height_for_out_width",
+            "Look at the number of each row of your matrix: outputs are taken row by row, and an "
+            "output row is as long as the output is wide.",
+            _matrix_by_indices(out_row_length=lambda out_h, out_w: out_h),
+        ),
+        Misconception(
+            "heights_for_widths",
+            "Right for square images: but a row's length, in the image and in the output, is a "
+            "width, not a height.",
+            _matrix_by_indices(lambda out_h, out_w: out_h, lambda height, width: height),
         ),
         Misconception(
             "column_major",
@@ -648,12 +736,41 @@ CONV_AS_MATRIX = FunctionExercise(
             "one_short",
             "You stop one window early along each axis: how many places has a window of 2 in a row "
             "of 3?",
-            _matrix_one_short,
+            _matrix_by_indices(short=1),
         ),
         Misconception(
             "one_side_of_kernel",
             "You use the kernel's height for both of its sides.",
             _matrix_one_side_of_kernel,
+        ),
+        Misconception(
+            "height_for_both_sides",
+            "You cut a square out for the kernel, with its height as both sides: kernel.shape "
+            "holds two numbers.",
+            _matrix_square_slice(0),
+        ),
+        Misconception(
+            "width_for_both_sides",
+            "You cut a square out for the kernel, with its width as both sides: kernel.shape "
+            "holds two numbers.",
+            _matrix_square_slice(1),
+        ),
+        Misconception(
+            "decimals_cut_off",
+            "Your matrix holds whole numbers only: what was its type when you made it, and what "
+            "happens to −2.25 in there?",
+            _matrix_truncated,
+        ),
+        Misconception(
+            "first_kernel_row",
+            "Only the first row of the kernel arrives in your matrix.",
+            _matrix_first_row_only,
+        ),
+        Misconception(
+            "canvas_not_cleared",
+            "In each row of your matrix stand the weights of the windows before it too: start "
+            "each row from zeros.",
+            _matrix_canvas_not_cleared,
         ),
         Misconception(
             "same_size",
@@ -697,6 +814,14 @@ def _error_on_one_axis(op: Op, image: Array, shift: Any) -> float:
 
 def _error_flattened(op: Op, image: Array, shift: Any) -> float:
     return float(np.abs(np.roll(op(image), shift) - op(np.roll(image, shift))).max())
+
+
+def _error_flattened_and_signed(op: Op, image: Array, shift: Any) -> float:
+    return float((np.roll(op(image), shift) - op(np.roll(image, shift))).max())
+
+
+def _error_of_the_maxima(op: Op, image: Array, shift: Any) -> float:
+    return float(abs(_rolled(op(image), shift).max() - op(_rolled(image, shift)).max()))
 
 
 def _error_of_the_first(op: Op, image: Array, shift: Any) -> float:
@@ -875,6 +1000,18 @@ EQUIVARIANCE_ERROR = FunctionExercise(
             _error_flattened,
         ),
         Misconception(
+            "flattened_and_signed",
+            "Two things: your roll has no axis, so that np.roll flattens the image; and your "
+            "largest difference keeps its sign.",
+            _error_flattened_and_signed,
+        ),
+        Misconception(
+            "maxima_compared",
+            "You compare the largest value of one result with the largest of the other: subtract "
+            "pixel by pixel first.",
+            _error_of_the_maxima,
+        ),
+        Misconception(
             "rows_only",
             "You roll along one axis only: the shift has a part for each.",
             _error_on_one_axis,
@@ -913,7 +1050,7 @@ EQUIVARIANCE_ERROR = FunctionExercise(
     hints=(
         "There are two ways round: op first and roll its result, or roll the image and give that "
         "to op. Compute both.",
-        "np.roll(image, (dy, dx), axis=(-2, -1)) shifts along both axes; np.broadcast_to(shift, 2) "
+        "np.roll(image, (dy, dx), axis=(0, 1)) shifts along both axes; np.broadcast_to(shift, 2) "
         "turns a number into a pair.",
         "Subtract the two results, take absolute values, then the largest, as a float.",
     ),
@@ -1016,24 +1153,40 @@ def _ask_growth(rng: np.random.Generator) -> Asked:
 
 def _ask_neighbours(rng: np.random.Generator) -> Asked:
     width = _whole(rng, 10, 99)
-    row, column = _whole(rng, 3, 90), _whole(rng, 3, width - 2)
+    row, column = _whole(rng, 3, 90), _whole(rng, 3, width - 4)
+    down, across = _two_different(rng, 1, 3)  # different: else rows for columns would be no mistake
+    side = int(rng.choice([-1, 1]))
+    right = down * width + side * across
+    direction, sign, leads = ("left", "−", "back") if side < 0 else ("right", "+", "on")
     return Asked(
         f"An image is {width} pixels wide. It is flattened row by row. How many positions apart "
-        f"are the pixels (row {row}, column {column}) and (row {row + 1}, column {column - 1}) in "
-        "the vector?",
-        width - 1,
-        f"One row down is {width} positions on, one column to the left is 1 back: {width} − 1 = "
-        f"{width - 1}.",
+        f"are the pixels (row {row}, column {column}) and (row {row + down}, column "
+        f"{column + side * across}) in the vector?",
+        right,
+        f"{_counted(down, 'row')} down: {down} · {width} = {down * width} positions on; "
+        f"{_counted(across, 'column')} to the {direction}: {across} {leads}. "
+        f"{down * width} {sign} {across} = {right}.",
         wrong={
-            "apart": (
-                width + 1,
-                "One step down leads on, one step to the left leads back.",
+            "other_way": (
+                down * width - side * across,
+                "Every row down leads on, every column to the right too, every column to the left "
+                "leads back.",
             ),
-            "row_only": (width, "The step to the left counts too."),
-            "on_the_grid": (2, "You count steps on the image, not positions in the vector."),
-            "touching": (1, "They touch in the image, at their corners: but in the vector?"),
+            "row_only": (down * width, "The columns count too."),
+            "axes_swapped": (
+                abs(side * across * width + down),
+                "You read the pixels as (column, row): here the row comes first.",
+            ),
+            "on_the_grid": (
+                down + across,
+                "You count steps on the image, not positions in the vector.",
+            ),
         },
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _ask_nonzeros(rng: np.random.Generator) -> Asked:
@@ -1090,7 +1243,8 @@ def _ask_shift(rng: np.random.Generator) -> Asked:
     )
     return Asked(
         f"A digit in the middle of a large black image moves {pixels} pixels to the {side}, far "
-        "from any border. What happens to the output map of a convolution with stride 1?",
+        "from any border. What happens to the output map of a convolution that moves its kernel "
+        "one pixel a step?",
         right,
         "The same kernel meets the same pixels, only at the new place: the map moves along. This "
         "is equivariance.",
@@ -1143,9 +1297,11 @@ QUIZ = QuestionExercise(
         Question("positions", _ask_positions),
     ),
     hints=(
-        "Every question has its exercise or its figure in this chapter: your own functions may "
-        "answer the first five.",
-        'questions("01", seed=2) draws other numbers: practise there as long as you like.',
+        "Your own functions answer the first two and `neighbours`. For `not_zero`, build the "
+        "matrix with your own function and count: np.count_nonzero.",
+        "For `larger_image`, put a small image and a larger one through your two counts and "
+        "divide. For `moved_digit`, look at the photograph that moves in section 7; for "
+        "`positions`, at the two numbers that section 5 ends with.",
     ),
 )
 

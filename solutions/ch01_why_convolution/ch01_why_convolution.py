@@ -43,7 +43,9 @@
 # Stuck on an exercise? `hint(fc_params)` in a cell of your own shows a hint, and a further one each time you run it. After
 # the last hint, or once you have passed, `solution(fc_params)` shows our answer.
 #
-# The experiments below use the course's own functions, never yours: you can run them before you have solved anything.
+# The experiments below use the course's own functions, never yours: you can run them before you have solved anything. Where you
+# are asked to predict what a cell will show, its code may be folded away behind three dots, since it would tell. Run it like any
+# other; a click on the dots opens it.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import numpy as np
@@ -59,8 +61,9 @@ from course_lib.plots import why_convolution as plots
 # %% [markdown]
 # ## 1 · What does a fully connected layer cost?
 #
-# A fully connected layer, also called *dense*, draws a line from every input to every output. Each line is one weight. Give it
-# an image, and every pixel is an input; a colour image has three inputs a pixel.
+# A fully connected layer, also called *dense*, draws a line from every input to every output. Each line is one weight. An output
+# multiplies each input by the weight on its line and adds up; the outputs are also called **units**. Give the layer an image, and
+# every pixel is an input; a colour image has three inputs a pixel.
 #
 # *Before you run the cell:* the smallest image below has 28×28 grey pixels and goes into 512 units. Thousands of weights?
 # Hundreds of thousands? And how many for an ordinary photograph?
@@ -82,14 +85,16 @@ print(f"\nThe second layer's weights fill {megabytes:.0f} MB.")
 # The thumbnail already takes 401,408 weights. The photograph takes 77,070,336, and it is not a large photograph. With 1,000
 # units, 200×200 pixels are enough for 120,000,000. That is one layer, and its work has hardly begun.
 #
-# The rule is short. With $n_\text{in}$ inputs and $n_\text{out}$ outputs, and one **bias** that each output adds to its sum:
+# Besides its weights, each output usually learns one number more: a **bias**, which it adds to its sum. Weights and biases together
+# are the layer's **parameters**.
 #
-# $$\text{parameters} = n_\text{in} \cdot n_\text{out} + n_\text{out}$$
+# *Before you write any code:* draw a layer with 3 inputs and 2 outputs on paper. How many lines are there? How many numbers does the
+# layer learn?
 #
 # ### Exercise: `fc_params` (2 points)
 #
-# Write that rule as a function. It returns an `int`: all the numbers that the layer learns. With `bias=False` the layer has no
-# biases.
+# Count the parameters of a fully connected layer with `n_in` inputs and `n_out` outputs. Return an `int`: all the numbers that the
+# layer learns. With `bias=False` the layer has no biases.
 #
 # For example, `fc_params(784, 512, bias=False)` is `401408`, and `fc_params(784, 512)` is `401920`.
 
@@ -113,6 +118,12 @@ check(fc_params, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# In a formula, with $n_\text{in}$ inputs and $n_\text{out}$ outputs:
+#
+# $$\text{parameters} = n_\text{in} \cdot n_\text{out} + n_\text{out}$$
+#
+# So your drawing has six lines, and the layer learns eight numbers.
+#
 # ## 2 · Which of these weights can go?
 #
 # Look for the outline of a roof in a photograph. To say that an edge runs *here*, you look at a few pixels around here; the
@@ -140,54 +151,16 @@ for size in (6, 7, 8):
     view = Connections(image_size=size, kernel_size=3)
     print(f"{size}×{size} pixels: dense {view.dense_weights:>5,}, convolution {view.conv_weights}")
 
-assert 6 * 6 * 4 * 4 == 576
-
 # %% [markdown]
 # Dense: 36 pixels times 16 outputs, 576 weights, and more with each pixel. Convolution: nine, whatever the image.
 #
 # Images have channels, such as red, green and blue, and a layer usually looks for more than one thing. So each kernel reaches
 # over all $C_\text{in}$ input channels, with weights of its own in each; and there is one kernel for each of the
 # $C_\text{out}$ output channels. Each output channel has one bias. Chapter 03 takes its time over this; for the count it is
-# enough:
+# enough.
 #
-# $$\text{parameters} = C_\text{out} \cdot (C_\text{in} \cdot K_h \cdot K_w + 1)$$
-#
-# Look for the image's height and width in this formula. They are not there.
-
-# %%
-sides = [8, 16, 32, 64, 128, 224]
-described(
-    plots.cost_growth(
-        sides,
-        {
-            "dense, 512 units": [
-                cost.fc_params(side * side * 3, 512, bias=False) for side in sides
-            ],
-            "convolution, 64 kernels of 3×3": [
-                cost.conv_params(3, 64, 3, bias=False) for side in sides
-            ],
-        },
-    ),
-    "Weights against the side of a colour image, both axes logarithmic. The dense "
-    "layer climbs in a straight line from about a hundred thousand at 8 pixels to 77 "
-    "million at 224. The convolution stays at 1,728.",
-)
-
-# %% [markdown]
-# A fair warning about this figure: it counts what is *learned and stored*, not what is *computed*. A dense layer uses each of
-# its weights once for an image. A convolution uses each of its weights again at every position.
-
-# %%
-kernels = cost.conv_params(3, 64, 3, bias=False)
-positions = 224 * 224  # with a border of padding, as many outputs as pixels
-dense = cost.fc_params(224 * 224 * 3, 512, bias=False)
-print(f"convolution: {kernels:>10,} weights, {kernels * positions:,} multiplications")
-print(f"dense:       {dense:>10,} weights, {dense:,} multiplications")
-assert kernels * positions > dense > 40_000 * kernels
-
-# %% [markdown]
-# The convolution has fewer weights by a factor of more than 40,000, and does more multiplications. Weight sharing saves what
-# has to be learned. What it buys besides is the subject of section 7; the cost in multiplications is a subject of chapter 03.
+# *Before you write any code:* a layer takes a colour image, 3 channels, to 16 channels, through kernels of 3×3. How many weights is
+# that? Write your number down, then set the explorer above to 3 channels in and 16 out. (It leaves the biases out.)
 #
 # ### Exercise: `conv_params` (4 points)
 #
@@ -195,8 +168,7 @@ assert kernels * positions > dense > 40_000 * kernels
 # a `(height, width)` pair, and it may come as an `int`, a NumPy integer, a tuple or a list: functions in PyTorch are as
 # generous. With `bias=False` the layer has no biases.
 #
-# For example, `conv_params(3, 16, 3)` is `448`: each of the 16 kernels has 3·3·3 weights and one bias.
-# `conv_params(1, 4, (1, 5), bias=False)` is `20`.
+# For example, `conv_params(3, 16, 3)` is `448`, and `conv_params(1, 4, (1, 5), bias=False)` is `20`.
 
 
 # %% nbgrader={"grade": false, "grade_id": "conv_params", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -223,6 +195,78 @@ check(conv_params, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ### What does not occur in the count
+#
+# In a formula, with kernels of $K_h \times K_w$:
+#
+# $$\text{parameters} = C_\text{out} \cdot (C_\text{in} \cdot K_h \cdot K_w + 1)$$
+#
+# Look for the image's height and width in it. They are not there.
+
+# %%
+assert (cost.fc_params(3, 2, bias=False), cost.fc_params(3, 2)) == (6, 8)
+assert Connections(image_size=6, kernel_size=3).dense_weights == 576
+assert Connections(in_channels=3, out_channels=16).conv_weights == 448 - 16
+
+sides = [8, 16, 32, 64, 128, 224]
+described(
+    plots.cost_growth(
+        sides,
+        {
+            "dense, 512 units": [
+                cost.fc_params(side * side * 3, 512, bias=False) for side in sides
+            ],
+            "convolution, 64 kernels of 3×3": [
+                cost.conv_params(3, 64, 3, bias=False) for side in sides
+            ],
+        },
+    ),
+    "Weights against the side of a colour image, both axes logarithmic. The dense "
+    "layer climbs in a straight line from about a hundred thousand at 8 pixels to 77 "
+    "million at 224. The convolution stays at 1,728.",
+)
+
+# %% [markdown]
+# ### Weights or work?
+#
+# A fair warning about this figure: it counts what is *learned and stored*, not what is *computed*. A dense layer uses each of
+# its weights once for an image. A convolution uses each of its weights again at every position.
+#
+# And the two layers of the figure do not answer equally much: the dense one has 512 outputs, the convolution 64 at each of 224×224
+# positions. To be fair, let a dense layer compute as many. And to tell the two savings apart, put a third layer between: it looks
+# through 3×3 windows, but has other weights at each position. *Before you run the cell: which of the two savings will save
+# multiplications?*
+
+# %%
+n_in, n_out = 224 * 224 * 3, 64 * 224 * 224  # with a border of padding, as many outputs as pixels
+positions, window = 224 * 224, 3 * 3 * 3
+layers = [  # name, weights, multiplications for one image
+    ("dense, 512 outputs", n_in * 512, n_in * 512),
+    ("dense, as many outputs as below", n_in * n_out, n_in * n_out),
+    ("looks locally, shares nothing", window * n_out, window * n_out),
+    ("looks locally and shares: convolution", window * 64, window * n_out),
+]
+print(f"{'':38}{'weights':>16}{'multiplications':>18}")
+for name, weights, multiplications in layers:
+    print(f"{name:38}{weights:>16,}{multiplications:>18,}")
+
+# %% [markdown]
+# **Local connectivity saves work**: each output multiplies 27 numbers, not 150,528. **Weight sharing saves weights**: they are the
+# same at all 50,176 positions, and are used at each of them. To the same outputs a dense layer needs about 4.8 · 10¹¹
+# multiplications, and as many weights.
+#
+# Read the first line and the last, too. A dense layer with few outputs can cost fewer multiplications than a convolution, which
+# answers at every position. What that costs in a whole network is a subject of chapter 03; what sharing buys besides fewer weights,
+# of section 7.
+
+# %% jupyter={"source_hidden": true}
+# The numbers of the text above.
+assert (n_in, window, positions) == (150_528, 27, 50_176)
+assert round(n_in * n_out / 1e11, 1) == 4.8
+assert cost.conv_params(3, 64, 3, bias=False) == window * 64
+assert layers[0][2] < layers[3][2] < layers[1][2]
+
+# %% [markdown]
 # ## 3 · What is lost when an image becomes a vector?
 #
 # Suppose that weights cost nothing. Is there anything else to say against a dense layer?
@@ -231,7 +275,7 @@ check(conv_params, hidden=True)
 # pixel in the middle of this small image and its four neighbours. *Before you run the cell: how far from it will each of the
 # four stand in the vector?*
 
-# %%
+# %% jupyter={"source_hidden": true}
 described(
     plots.flattening(height=5, width=6, pixel=(2, 2)),
     "A grid of 5×6 pixels, numbered row by row, with pixel 14 and its neighbours 8, 13, "
@@ -241,27 +285,21 @@ described(
 
 # %%
 for width in (6, 28):
-    right = geometry.flattened_distance((2, 2), (2, 3), width)
-    below = geometry.flattened_distance((2, 2), (3, 2), width)
-    around = geometry.flattened_distance((2, width - 1), (3, 0), width)
-    print(
-        f"width {width:2}: right {right}, below {below}, a row's end and the next row's start {around}"
-    )
+    numbered = np.arange(5 * width).reshape(5, width)  # each pixel holds its place in the vector
+    print(f"{width} pixels wide, around pixel (2, 2):")
+    print(numbered[1:4, 1:4])
+    print(f"row 2 ends with {numbered[2, -1]}, row 3 begins with {numbered[3, 0]}\n")
 
 # %% [markdown]
 # The neighbours to the left and right are still next to it. Those above and below are one row's length away: six places here,
 # 28 places in an image 28 pixels wide. And the last pixel of a row has a new neighbour, which stood at the other end of the
 # image.
 #
-# In an image of width $W$, pixel $(r, c)$ goes to position
-#
-# $$r \cdot W + c$$
-#
 # ### Exercise: `flattened_distance` (3 points)
 #
 # How far apart do two pixels end up? `p` and `q` are pixels, each a tuple `(row, column)`, both counted from 0. The image is
 # `width` pixels wide and is flattened row by row. Return the distance of their positions in the vector: an `int`, not negative,
-# whichever of the two comes first.
+# whichever of the two comes first. (To begin with: at which position does one pixel end up?)
 #
 # For example, with `width=28`: `(0, 0)` and `(0, 1)` are `1` apart, `(0, 0)` and `(1, 0)` are `28` apart, and `(1, 0)` and
 # `(0, 27)`, at opposite sides of the image, are `1` apart.
@@ -287,6 +325,12 @@ check(flattened_distance, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# In an image of width $W$, pixel $(r, c)$ goes to position
+#
+# $$r \cdot W + c$$
+#
+# so a step to the right is a step of 1, and a step down is a step of $W$.
+#
 # ### Can the layer tell?
 #
 # You can tell 1 from 28. Can a dense layer? Take one with random weights, show it a photograph, and write down its outputs. Then
@@ -294,10 +338,10 @@ check(flattened_distance, hidden=True)
 
 # %%
 rng = np.random.default_rng(0)
-image = data.photograph("camera", size=28).astype(np.float64)
-weights = rng.normal(size=(512, 28 * 28))  # one row for each output, one column for each pixel
+image = data.photograph("camera", size=64).astype(np.float64)
+weights = rng.normal(size=(512, 64 * 64))  # one row for each output, one column for each pixel
 
-order = rng.permutation(28 * 28)
+order = rng.permutation(64 * 64)
 shuffled_image = image.ravel()[order]
 shuffled_weights = weights[:, order]
 
@@ -307,11 +351,11 @@ assert difference < 1e-9
 
 described(
     plots.pictures(
-        [image, shuffled_image.reshape(28, 28)],
+        [image, shuffled_image.reshape(64, 64)],
         ["photograph", "shuffled"],
         "One layer's outputs for the left are another's for the right",
     ),
-    "Left, a photographer at a tripod in 28×28 pixels. Right, the same pixels in "
+    "Left, a photographer at a tripod in 64×64 pixels. Right, the same pixels in "
     "random order: grey noise.",
 )
 
@@ -335,7 +379,10 @@ from torch import nn
 torch.set_num_threads(1)  # these networks are so small that a second thread would only wait
 
 images, labels = data.digits()
+test_images, _ = data.digits("test")
 print(f"{len(images):,} images of {images.shape[1]}×{images.shape[2]} pixels")
+print(f"{len(test_images)} of them are held back for the test")
+print(f"one of these more or less read moves an accuracy by {1 / len(test_images):.3f}")
 
 examples = [int(np.flatnonzero(labels == digit)[0]) for digit in range(10)]
 described(
@@ -351,9 +398,13 @@ described(
 )
 
 # %% [markdown]
-# Two networks learn to read them. The **MLP** flattens the image and has two dense layers. The **CNN** has two convolutions;
-# then it averages each of its 32 maps to one number and decides by these 32 averages. (That is called *global average pooling*;
-# chapter 04 is about it.)
+# Two networks learn to read them. The **MLP** (*multilayer perceptron*: nothing but dense layers) flattens the image and has two
+# dense layers.
+#
+# The **CNN** (*convolutional neural network*) has two convolutions. What a convolution answers through one kernel is an image again,
+# a **map**; the second convolution has 32 kernels and returns 32 maps. The last part of a network, which decides by what the layers
+# before have found, is its **head**. The head of this CNN averages each map to one number and decides by these 32 averages. (That
+# is called *global average pooling*; chapter 04 is about it.)
 
 
 # %%
@@ -378,9 +429,6 @@ def cnn():
     return nn.Sequential(two_convolutions(), average_head())
 
 
-for name, build in (("MLP", mlp), ("CNN, average head", cnn)):
-    print(f"{name:18} {sum(p.numel() for p in build().parameters()):>6,} parameters")
-
 # %% [markdown]
 # An ordinary training loop, run for four seeds. The seed decides everything that chance decides: which digits are held back for
 # the test, the order of the pixels, the first weights, the order of the examples. You may skip the code.
@@ -395,8 +443,11 @@ def accuracies(build, seeds=range(4), frozen=None):
 
     `frozen` builds layers that stand in front and keep their random weights.
     """
-    as_scanned = [train_and_test(build, seed, False, frozen) for seed in seeds]
-    shuffled = [train_and_test(build, seed, True, frozen) for seed in seeds]
+    as_scanned, shuffled = [], []
+    for seed in seeds:
+        as_scanned.append(train_and_test(build, seed, False, frozen))
+        shuffled.append(train_and_test(build, seed, True, frozen))
+        print(f"seed {seed}: {as_scanned[-1]:.3f} in their places, {shuffled[-1]:.3f} shuffled")
     return as_scanned, shuffled
 
 
@@ -443,12 +494,19 @@ def fall(name):
 
 
 # %% [markdown]
-# *Before you run the cell: which of the two will suffer from the shuffling, and how much? Will it still read any digits at all?*
+# *Before you run the cell: which of the two will suffer from the shuffling, and how much? Will it still read any digits at all?* The
+# cell trains 16 networks. That takes about half a minute; each seed says when it is done.
 
 # %%
-results = {"MLP": accuracies(mlp), "CNN, average head": accuracies(cnn)}
+results = {}
+for name, build in (("MLP", mlp), ("CNN, average head", cnn)):
+    print(name)
+    results[name] = accuracies(build)
+
+print()
 report(results)
 
+# %% jupyter={"source_hidden": true}
 assert fall("CNN, average head") > 0.03 > abs(fall("MLP"))
 
 described(
@@ -459,10 +517,12 @@ described(
 )
 
 # %% [markdown]
-# Means over four seeds, with the smallest and largest in brackets. The MLP reads noise as well as digits. The CNN loses several
-# hundredths: its kernels look for strokes in windows of neighbours, and there are no more strokes and no more neighbours. It stays far
-# above guessing, which would be 0.1. The order is the same in every image, so even a window of nine strangers shows patterns that
-# differ from digit to digit.
+# The table has means over four seeds, with the smallest and largest in brackets. With 450 test images, one image more or less moves an
+# accuracy by 0.002: differences of a few times that size say nothing.
+#
+# The MLP reads noise as well as digits. The CNN loses several hundredths: its kernels look for strokes in windows of neighbours, and
+# there are no more strokes and no more neighbours. It stays far above guessing, which would be 0.1. The order is the same in every
+# image, so even a window of nine strangers shows patterns that differ from digit to digit.
 #
 # So the convolution *relies on something* that the dense layer never assumed. Such an assumption, made before any data is seen,
 # is called a **prior**, or an *inductive bias*.
@@ -471,11 +531,13 @@ described(
 # network is steep: an average over a map forgets where on the map a stroke was, while in these small, centred digits the place
 # tells much.
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 in_their_places = {name: np.mean(both[0]) for name, both in results.items()}
 shuffled = {name: np.mean(both[1]) for name, both in results.items()}
 assert in_their_places["MLP"] > in_their_places["CNN, average head"]
 assert min(shuffled.values()) > 0.5
+assert len(test_images) == 450
 
 # %% [markdown]
 # ### Another head, another answer
@@ -494,10 +556,8 @@ def cnn_with_flatten_head():
 
 
 results["CNN, flatten head"] = accuracies(cnn_with_flatten_head)
+print()
 report(results)
-
-assert fall("CNN, flatten head") < fall("CNN, average head") / 2
-assert np.mean(results["CNN, flatten head"][0]) > in_their_places["CNN, average head"]
 
 # %% [markdown]
 # It hardly falls, and with the pixels in their places it is ahead of the average head, too. The same convolutions, the same
@@ -508,11 +568,20 @@ assert np.mean(results["CNN, flatten head"][0]) > in_their_places["CNN, average 
 # window, but 32 mixtures at 64 positions leave the head enough to tell the digits apart.
 #
 # If that is the reason, the convolutions need not learn anything. Freeze them at their first, random weights and train the head
-# alone.
+# alone. *Before you run the cell: will this one still read digits? Shuffled ones?*
 
 # %%
 results["random convolutions, flatten head"] = accuracies(flatten_head, frozen=two_convolutions)
+print()
 report(results)
+
+# %% jupyter={"source_hidden": true}
+assert fall("CNN, flatten head") < fall("CNN, average head") / 2
+assert np.mean(results["CNN, flatten head"][0]) > in_their_places["CNN, average head"]
+
+head_alone = results["random convolutions, flatten head"]
+assert min(np.mean(head_alone, axis=1)) > in_their_places["CNN, average head"]
+assert abs(fall("random convolutions, flatten head")) < fall("CNN, average head") / 2
 
 described(
     plots.accuracies(
@@ -524,11 +593,6 @@ described(
     "shuffled or not. Only the CNN with the average head falls when the pixels are "
     "shuffled.",
 )
-
-# %%
-head_alone = results["random convolutions, flatten head"]
-assert min(np.mean(head_alone, axis=1)) > in_their_places["CNN, average head"]
-assert abs(fall("random convolutions, flatten head")) < fall("CNN, average head") / 2
 
 # %% [markdown]
 # With convolutions that learned nothing, on pixels in either order, the head reads the digits better than the whole CNN with the
@@ -544,9 +608,13 @@ assert abs(fall("random convolutions, flatten head")) < fall("CNN, average head"
 # done. A vision transformer (chapter 10) takes an image as a *set* of pieces, and adds a **positional embedding** to each: a
 # vector that says where the piece was.
 #
-# In a transformer each piece looks at all others, with weights that it computes from what they hold: *attention*. Watch what
-# positions change for 64 pixels of a digit, before any training. First without them: shuffle the pixels, and every pixel still
-# looks at the same pixels as before, at their new places. Order is not seen at all.
+# In a transformer every piece looks at all pieces. How much, it computes from what the two of them hold: a weight for each pair, and
+# the weights of one piece add up to 1. That is called **attention**. The code below holds it in four lines, with random numbers where
+# training would put learned ones. You may skip the code: what counts is what it prints.
+#
+# The pieces are the 64 pixels of one digit. We shuffle them, and ask whether every pixel looks at the same pixels as before, wherever
+# these stand now. *Before you run the cell: will the weights change when the pixels come without positions? When they come with
+# them?*
 
 
 # %%
@@ -567,45 +635,70 @@ def random_parts(seed, width=32):
 
 pixels = images[examples[3]].reshape(64, 1).astype(np.float64)
 order = np.random.default_rng(0).permutation(64)
-
 value, position, query, key = random_parts(seed=0)
 
-without = attention(pixels * value, query, key)
-without_shuffled = attention(pixels[order] * value, query, key)
-assert np.allclose(without_shuffled, without[order][:, order])  # only the order has changed
-
-with_positions = attention(pixels * value + position, query, key)
-with_shuffled = attention(pixels[order] * value + position, query, key)
-assert not np.allclose(with_shuffled, with_positions[order][:, order])  # it notices
+change = {}
+for name, added in (("without positions", 0.0), ("with positions", position)):
+    before = attention(pixels * value + added, query, key)
+    after = attention(pixels[order] * value + added, query, key)
+    change[name] = np.abs(after - before[order][:, order]).max()  # the same pairs, side by side
+    print(f"{name:17}: a weight changes by up to {change[name]:.2f}")
 
 # %% [markdown]
-# With positions it can tell. But does it know that *near* matters? Show it an empty sheet, so that nothing but the positions
-# speaks, and compare how much a pixel looks at one of its eight neighbours with how much it looks at any other pixel. A 1 means:
-# no preference.
+# Without positions, nothing has changed but the order: attention sees a bag of pixels. With positions, it can tell.
+#
+# But does it know that *near* matters? Show it an empty sheet, so that nothing but the positions speaks. Here is how much one pixel,
+# the framed one, looks at all the others, before any training: in two networks with different random numbers, and in a
+# convolution. *Before you run the cell: what will the three maps look like?*
+
+# %% jupyter={"source_hidden": true}
+assert change["without positions"] < 1e-12 < 0.1 < change["with positions"]
+
+
+def looks_on_an_empty_sheet(seed):
+    """The attention weights (64, 64) of all pixels where every pixel is equally bright."""
+    value, position, query, key = random_parts(seed)
+    return attention(np.ones((64, 1)) * value + position, query, key)
+
+
+some_kernel = np.random.default_rng(0).normal(size=(3, 3))
+window = ops.conv_matrix(some_kernel, 8, 8, padding=1) != 0  # (64, 64): who is in whose window
+here = (3, 4)
+row_of_here = 3 * 8 + 4
+described(
+    plots.looked_at(
+        {
+            "attention, seed 0": looks_on_an_empty_sheet(0)[row_of_here].reshape(8, 8),
+            "attention, seed 1": looks_on_an_empty_sheet(1)[row_of_here].reshape(8, 8),
+            "3×3 convolution": window[row_of_here].reshape(8, 8).astype(int),
+        },
+        here,
+        "Where one pixel looks, before any training",
+    ),
+    "Three maps of 8×8 pixels, one pixel framed in each. In the two maps of attention "
+    "dark pixels lie scattered over the whole image, in other places for the other "
+    "seed. In the map of the convolution the framed pixel and its eight neighbours are "
+    "dark, all others white.",
+)
+
+# %% [markdown]
+# Two seeds are no proof. So compare how much a pixel looks, on average, at one of its eight neighbours with how much it looks at
+# any pixel further away, for 400 seeds. A 1 means: no preference.
 
 # %%
 rows, columns = np.divmod(np.arange(64), 8)
 distance = np.maximum(np.abs(rows[:, None] - rows), np.abs(columns[:, None] - columns))  # (64, 64)
 
 
-def preference_for_neighbours(seed):
-    value, position, query, key = random_parts(seed)
-    looks = attention(np.ones((64, 1)) * value + position, query, key)
+def preference_for_neighbours(looks):
     return looks[distance == 1].mean() / looks[distance > 1].mean()
 
 
-preference = [preference_for_neighbours(seed) for seed in range(400)]
+preference = [preference_for_neighbours(looks_on_an_empty_sheet(seed)) for seed in range(400)]
 low, high = np.quantile(preference, [0.05, 0.95])
 print(f"untrained attention: {np.mean(preference):.2f} on average over 400 seeds")
 print(f"                     nine in ten lie between {low:.2f} and {high:.2f}")
-assert 0.97 < np.mean(preference) < 1.03
-
-# The same question to an untrained 3×3 convolution: who is in a pixel's window?
-some_kernel = np.random.default_rng(0).normal(size=(3, 3))
-weights = ops.conv_matrix(some_kernel, 8, 8, padding=1)  # (64, 64)
-further = np.count_nonzero(weights[distance > 1])
-print(f"untrained 3×3 convolution: {further} weights reach further than the neighbours")
-assert further == 0
+print(f"untrained 3×3 convolution: {window[distance > 1].sum()} weights reach further away")
 
 # %% [markdown]
 # Positions make locality *learnable*. They do not give it: before training, near pixels get on average no more attention than
@@ -613,7 +706,13 @@ assert further == 0
 # other weights do not exist.
 #
 # Which serves better, to be given it or to be free to learn it? Chapter 10 asks that with few labels and with many.
-#
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert 0.97 < np.mean(preference) < 1.03
+assert window[distance > 1].sum() == 0
+
+# %% [markdown]
 # ## 6 · Is a convolution still a layer like any other?
 #
 # A dense layer is a matrix: a row for each output, a column for each pixel. A convolution multiplies pixels by weights and adds
@@ -631,6 +730,7 @@ by_matrix = matrix @ image.ravel()
 by_sliding = ops.conv2d_single(image, kernel).ravel()
 assert np.array_equal(by_matrix, by_sliding)
 
+# %% jupyter={"source_hidden": true}
 described(
     plots.matrix_structure(matrix, height=5, width=6),
     "A matrix of 12 rows and 30 columns, its columns grouped by image rows. In each row "
@@ -644,14 +744,17 @@ described(
 nonzero = np.count_nonzero(matrix)
 different = len(np.unique(matrix[matrix != 0]))
 print(f"{matrix.size} entries, {nonzero} not zero, {different} different numbers among these")
+
+share = ops.conv_matrix(kernel, height=28, width=28) != 0
+print(f"for an image of 28×28 pixels, {share.mean():.1%} of the entries are not zero")
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text below.
 assert (matrix.size, nonzero, different) == (360, 108, 9)
 
 blocks = matrix.reshape(3, 4, 5, 6)  # output row and column, image row and column
 assert np.array_equal(blocks[0, :, 0], blocks[1, :, 1])  # blocks repeat along the diagonal
 assert np.array_equal(blocks[0, 0, 0, :5], blocks[0, 1, 0, 1:])  # and so do the entries in one
-
-share = ops.conv_matrix(kernel, height=28, width=28) != 0
-print(f"for an image of 28×28 pixels, {share.mean():.1%} of the entries are not zero")
 
 # %% [markdown]
 # There are the two savings of section 2, written into a matrix. **Local connectivity** is the zeros: 252 of 360 weights may never
@@ -669,7 +772,8 @@ print(f"for an image of 28×28 pixels, {share.mean():.1%} of the entries are not
 # Build that matrix. `kernel` is a 2-D array `(K_h, K_w)`; `height` and `width` are those of the image, never smaller than the
 # kernel. Return an array `M` of shape `(H_out · W_out, H · W)` such that `M @ image.ravel()` is the convolution, flattened: the
 # kernel as it is (not flipped), inside the image (no padding), one pixel a step. Outputs and pixels are both taken row by row.
-# Here $H_\text{out} = H - K_h + 1$ and $W_\text{out} = W - K_w + 1$. The course's `conv_matrix` may not be called.
+# Here $H_\text{out} = H - K_h + 1$ and $W_\text{out} = W - K_w + 1$. Do it without the course's own operators and without a
+# library's convolution.
 #
 # For example, the kernel `[[1, 2], [3, 4]]` on an image of 2×3 pixels has two places:
 #
@@ -748,19 +852,23 @@ for n in (1, 5, 10, 20, 29, 30):
     errors[n] = off(learn_dense(examples[:n]), right), off(learn_convolution(examples[:n]), right)
     print(f"{n:6} {errors[n][0]:7.2f} {errors[n][1]:12.2f}")
 
-assert errors[1][1] < 1e-9 and errors[1][0] > 0.9
-assert errors[29][0] > 0.1 and errors[30][0] < 1e-6
-
 # %% [markdown]
 # One image is enough. It holds twelve windows, and each is an example for the same nine weights. The dense layer needs 30 images,
 # one for each of its inputs, because what it learns at one place tells it nothing about another. A pattern learned in one corner
 # has to be learned again in the next.
-#
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert errors[1][1] < 1e-9 and errors[1][0] > 0.9
+assert errors[29][0] > 0.1 and errors[30][0] < 1e-6
+
+# %% [markdown]
 # ### It moves along
 #
 # Because the same weights look everywhere, a pattern gives the same answer wherever it stands. So when the image moves, the
 # answer must move along. Here is a kernel that finds vertical edges, and a photograph that moves 6 pixels down and 20 to the right;
-# what leaves on one side comes in on the other.
+# what leaves on one side comes in on the other. The kernel answers with a positive number, blue, where the picture gets brighter to
+# the right, and with a negative one, orange, where it gets darker: each has a panel of its own.
 
 # %%
 photo = data.photograph("camera", size=64).astype(np.float64)
@@ -774,13 +882,14 @@ def find_edges(image):
 moved = equivariance.roll(photo, (6, 20))
 described(
     plots.moved_along(photo, find_edges(photo), moved, find_edges(moved)),
-    "Above, a photographer and a map of the vertical edges in the photograph. Below, "
-    "the photograph moved down and to the right, and its map of edges: the same map, "
-    "moved by as much.",
+    "Above, a photographer and two maps of the vertical edges in the photograph: where "
+    "it gets brighter to the right, and where it gets darker. Below, the photograph "
+    "moved down and to the right, and its maps of edges: the same maps, moved by as "
+    "much.",
 )
 
 # %% [markdown]
-# Two words that interviews like to hear apart. Write $T$ for the move and $f$ for the layer.
+# Two words are often confused, and interviewers like to ask for the difference. Write $T$ for the move and $f$ for the layer.
 #
 # - **Equivariant**: $f(T x) = T f(x)$. The answer moves along.
 # - **Invariant**: $f(T x) = f(x)$. The answer stays as it was.
@@ -799,16 +908,19 @@ print(f"its average strength:     off by {abs(np.abs(after).mean() - np.abs(befo
 print(f"its strongest answer:     off by {abs(np.abs(after).max() - np.abs(before).max()):.2f}")
 print(f"the map turns along:      off by up to {np.abs(turned - turned_along).max():.2f}")
 
+# %% [markdown]
+# The map is equivariant, not invariant. Its average strength and its strongest answer are invariant: whoever asks for these no
+# longer asks where. And the quarter turn breaks the map, since a kernel for vertical edges finds other edges in an image that lies on its
+# side. Convolution knows about shifts, and about shifts alone.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 assert np.allclose(after, along) and not np.allclose(after, before)
 assert np.isclose(np.abs(after).mean(), np.abs(before).mean())
 assert np.abs(after).max() == np.abs(before).max()
 assert not np.allclose(turned, turned_along)
 
 # %% [markdown]
-# The map is equivariant, not invariant. Its average strength and its strongest answer are invariant: whoever asks for these no
-# longer asks where. And the quarter turn breaks the map, since a kernel for vertical edges finds other edges in an image that lies on its
-# side. Convolution knows about shifts, and about shifts alone.
-#
 # So the sentence *CNNs are translation invariant*, which you will meet, claims too much. Convolution gives equivariance. Pooling
 # over positions makes invariance of it, as far as it reaches.
 #
@@ -816,8 +928,8 @@ assert not np.allclose(turned, turned_along)
 #
 # | prior | in words | in the matrix | what it buys |
 # | --- | --- | --- | --- |
-# | local connectivity | near pixels belong together | zeros outside the window | few weights |
-# | weight sharing | what is worth finding here is worth finding there | the same numbers in each row | few weights, fewer examples |
+# | local connectivity | near pixels belong together | zeros outside the window | less work, fewer weights |
+# | weight sharing | what is worth finding here is worth finding there | the same numbers in each row | far fewer weights, fewer examples |
 # | translation equivariance | what moves in the image moves in the map | rows are each other's shifts | found once, found anywhere |
 #
 # The third is no extra ingredient: it follows from the second.
@@ -868,31 +980,34 @@ shift = (6, 20)
 maps = {}
 for mode in ("circular", "zeros"):
     layer = lambda image, mode=mode: ops.conv2d_single(image, outline, padding=1, padding_mode=mode)
-    maps[f"{mode} padding"] = equivariance.equivariance_map(layer, photo, shift)
-    print(f"{mode:8} padding: error {equivariance.equivariance_error(layer, photo, shift):.2g}")
+    maps[mode] = equivariance.equivariance_map(layer, photo, shift)
+    print(f"{mode:8}: error {maps[mode].max():.2g}")
 
+# %% jupyter={"source_hidden": true}
 described(
-    plots.error_maps(maps),
+    plots.error_maps({"circular padding": maps["circular"], "zero padding": maps["zeros"]}),
     "Two maps of equivariance errors. With circular padding the map is empty. With "
     "zero padding it is empty but for thin lines: along the four borders, and along "
     "two rows and two columns inside, where the borders have moved to.",
 )
 
+# %% [markdown]
+# With circular padding the error is zero, to rounding. With zeros there are errors, and all of them lie on thin lines. Four lines are
+# the frame of the picture: rows 0 and 63, columns 0 and 63. The others make a cross inside: rows 5 and 6, columns 19 and 20. That is
+# the same frame, moved along: row 0 has come to row 6, and row 63, rolled over the edge, to row 5. Everywhere else no window touched
+# a zero, before or after the move.
+
 # %%
-broken = maps["zeros padding"] > 1e-9
+broken = maps["zeros"] > 1e-9
 rows, columns = [0, 5, 6, 63], [0, 19, 20, 63]
 elsewhere = np.delete(np.delete(broken, rows, axis=0), columns, axis=1)
 print(f"positions with an error: {broken.sum():,} of {broken.size:,}")
 print(f"of these, off the rows {rows} and columns {columns}: {elsewhere.sum()}")
-assert maps["circular padding"].max() < 1e-9
+assert maps["circular"].max() < 1e-9
 assert broken.any() and not elsewhere.any()
 
 # %% [markdown]
-# With circular padding the error is zero, to rounding. With zeros it is zero except on two frames. One is the border itself: rows 0 and 63,
-# columns 0 and 63. The other is the old border, which has moved along into the picture: rows 5 and 6, columns 19 and 20.
-# Everywhere else no window touched a zero, before or after the move.
-#
-# That was one layer. Stack three of them, and the frames grow inwards, one pixel a layer:
+# That was one layer. Now stack three. *Before you run the cell: how will the lines change?*
 
 
 # %%
@@ -902,17 +1017,26 @@ def stack(image, layers):
     return image
 
 
-counts = []
-for layers in (1, 2, 3):
-    errors = equivariance.equivariance_map(lambda image, n=layers: stack(image, n), photo, shift)
-    counts.append(np.count_nonzero(errors > 1e-9))
-    print(f"layers: {layers}   positions with an error: {counts[-1]:>5,}")
-assert counts[0] < counts[1] < counts[2]
+broken_rows = {}
+for depth in (1, 2, 3):
+    errors = equivariance.equivariance_map(lambda image, n=depth: stack(image, n), photo, shift)
+    mostly = (errors > 1e-9).mean(axis=1) > 0.5  # rows with an error at most of their pixels
+    broken_rows[depth] = np.flatnonzero(mostly).tolist()
+    print(f"layers: {depth}   rows with errors: {broken_rows[depth]}")
 
 # %% [markdown]
-# So near the border, a network with zero padding can tell where it is. What larger steps than one pixel do to equivariance is a
-# question for chapter 04.
-#
+# Each layer makes the lines wider by a pixel: the frame grows inwards, the cross inside to both of its sides. So near the border, a
+# network with zero padding can tell where it is, and the deeper it is, the further in. What larger steps than one pixel do to
+# equivariance is a question for chapter 04.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+for depth, found in broken_rows.items():
+    frame = {*range(depth), *range(64 - depth, 64)}
+    cross = set(range(6 - depth, 6 + depth))
+    assert set(found) == frame | cross
+
+# %% [markdown]
 # ## 8 · Only for images?
 #
 # The idea asks for two things: neighbours that belong together, and patterns that mean the same wherever they stand. Sound over
@@ -930,6 +1054,7 @@ described(
         change,
         "A kernel of three weights answers where the signal changes",
         ("brightness", "answer"),
+        "pixel along the row",
     ),
     "Above, brightness along a row of 128 pixels: dark where the photographer's coat "
     "is, bright where the sky is. Below, the kernel's answer: near zero on level "
@@ -969,7 +1094,7 @@ print(f"first layer of VGG's head: {vgg_head:,} weights")
 assert vgg_head == 102_760_448
 
 # %% [markdown]
-# - `padding_mode="circular"` in `nn.Conv2d` gives the exactly equivariant layer of section 7.
+# - `padding_mode="circular"` in `nn.Conv2d`, with steps of one pixel, gives the exactly equivariant layer of section 7.
 # - A flatten head ties a network to one size of image. Look at `torchvision/models/vgg.py`: the paper's network flattens 512 maps
 #   of 7×7 into its first dense layer, 102,760,448 weights. torchvision puts `nn.AdaptiveAvgPool2d((7, 7))` before it, which the paper
 #   has not, so that images of other sizes fit.
@@ -982,29 +1107,32 @@ assert vgg_head == 102_760_448
 #   sparse interactions, parameter sharing and equivariant representations.
 # - Zhang et al., *Dive into Deep Learning* (d2l.ai), "From Fully Connected Layers to Convolutions": derives the formula of a
 #   convolution from the two demands of section 2, step by step.
-# - Prince, *Understanding Deep Learning* (udlbook.github.io), chapter 10: begins with invariance and equivariance, and draws
-#   matrices like those of section 6.
+# - Prince, *Understanding Deep Learning* (udlbook.github.io), chapter 10: opens with the argument of this chapter, also for an image
+#   of 224×224 pixels, and shuffles its pixels in thought.
 # - Stanford CS231n, the notes on convolutional networks: the layer with worked sizes and counts.
-# - MIT 6.S191, lecture 3: a lecture on deep learning for images that starts where this chapter does.
-# - LeCun et al., *Gradient-based learning applied to document recognition*, 1998: section II argues for local fields and shared
+# - MIT 6.S191, the lecture on convolutional networks: names the same two faults of a fully connected layer, space lost and too many
+#   parameters, on its way to what networks do with images.
+# - LeCun et al., *Gradient-based learning applied to document recognition*, 1998: argues for local receptive fields and shared
 #   weights, on digits.
-# - Kayhan and van Gemert, *On translation invariance in CNNs*, 2020 (arXiv:2003.07064): what networks learn from their borders.
+# - Kayhan and van Gemert, *On translation invariance in CNNs: convolutional layers can exploit absolute spatial location*, 2020
+#   (arXiv:2003.07064): how networks learn places from the borders of images.
 #
 # ## 10 · What you can now say
 #
-# Say each answer aloud before you read it. The section that backs it stands behind it.
+# Say each answer aloud before you read it. In brackets stands the section that backs it.
 #
 # **Why not flatten the image and use a large MLP?** Two reasons. The cost: 224×224 in colour into 512 units is 77 million
 # weights in one layer (section 1). And the structure: the layer cannot tell neighbours from strangers; shuffle all pixels, and it learns
 # just as well (sections 3 and 4).
 #
 # **What does a convolution assume?** That near pixels belong together (local connectivity), that a pattern is worth finding
-# everywhere (weight sharing), and so that the answer moves with the image (translation equivariance). Sections 2 and 7.
+# everywhere (weight sharing), and so that the answer moves with the image (translation equivariance) (sections 2 and 7).
 #
 # **How many parameters has it?** $C_\text{out}(C_\text{in} K_h K_w + 1)$. The image's size does not occur (section 2).
 #
-# **So a convolution is cheaper to compute?** It has fewer weights. Each is used at every position, so the multiplications can be as
-# many as in a dense layer (section 2).
+# **So a convolution is cheaper to compute?** To the same outputs, yes, by far: each output looks at a window, not at the whole image.
+# Local connectivity saves work; weight sharing saves weights, since each is used at every position. A dense layer with few outputs
+# can still multiply less (section 2).
 #
 # **Equivariant or invariant?** The map is equivariant: it moves along. Invariance comes from pooling over positions. Neither
 # covers turning (section 7). With zero padding the equivariance is broken near the border (section 7).
@@ -1048,7 +1176,7 @@ if None in answers.values():
         dense_weights=216 * 216 * 3 * 1_000,
         conv_parameters=30 * (58 * 7 * 7 + 1),
         larger_image="a",
-        neighbours=24 - 1,
+        neighbours=3 * 24 - 2,
         not_zero=(8 - 3 + 1) * (5 - 3 + 1) * 3 * 3,
         moved_digit="b",
         positions="b",

@@ -89,6 +89,12 @@ def test_every_kind_of_call_is_drawn(exercise):
         assert len(drawn) >= 10
 
 
+def by_the_library(kernel, height, width):
+    """Right, but the course's own convolution has done the work."""
+    units = np.eye(height * width).reshape(-1, height, width)
+    return np.stack([ops.conv2d_single(unit, kernel).ravel() for unit in units], axis=1)
+
+
 @pytest.mark.parametrize(
     ("exercise", "shortcut"),
     [
@@ -96,6 +102,7 @@ def test_every_kind_of_call_is_drawn(exercise):
         (ch01.CONV_PARAMS, lambda *a, **k: cost.conv_params(*a, **k)),
         (ch01.FLATTENED_DISTANCE, lambda *a, **k: geometry.flattened_distance(*a, **k)),
         (ch01.CONV_AS_MATRIX, lambda *a, **k: ops.conv_matrix(*a, **k)),
+        (ch01.CONV_AS_MATRIX, lambda *a: by_the_library(*a)),
         (ch01.EQUIVARIANCE_ERROR, lambda *a, **k: equivariance.equivariance_error(*a, **k)),
     ],
     ids=lambda value: getattr(value, "name", ""),
@@ -127,12 +134,51 @@ def test_a_quiz_never_has_two_ways_to_the_same_answer():
                 assert len(set(asked.choices)) == len(asked.choices) == len(values)
 
 
-def test_the_quiz_of_seed_one_by_hand():
-    asked = ch01.QUIZ.asked(1)
-    numbers = [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", asked["neighbours"].text)]
-    width, row, column, row_below, column_left = numbers
-    assert (row_below, column_left) == (row + 1, column - 1)
-    assert asked["neighbours"].answer == abs(row * width + column - row_below * width - column_left)
+def test_the_neighbours_of_the_quiz_by_hand():
+    steps = set()
+    for seed in range(60):
+        asked = ch01.QUIZ.asked(seed)["neighbours"]
+        numbers = [int(n) for n in re.findall(r"\d+", asked.text)]
+        width, row, column, other_row, other_column = numbers
+        assert 0 <= column < width
+        assert 0 <= other_column < width
+        position, other = row * width + column, other_row * width + other_column
+        assert asked.answer == abs(position - other)
+        steps.add((other_row - row, other_column - column))
+    assert len(steps) == 12  # one to three rows down, as many columns to either side, not both
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "mistake"),
+    [
+        (ch01.FC_PARAMS, lambda i, o, bias=True: i * o + i, "bias_per_input_always"),
+        (ch01.CONV_AS_MATRIX, lambda k, h, w: square_slices(k, h, w), "height_for_both_sides"),
+        (ch01.CONV_AS_MATRIX, lambda k, h, w: into_ints(k, h, w), "decimals_cut_off"),
+    ],
+)
+def test_mistakes_as_learners_write_them(exercise, answer, mistake):
+    verdict = evaluate(exercise, answer, 0)
+    assert verdict.misconception == mistake
+
+
+def square_slices(kernel, height, width):
+    k = kernel.shape[0]
+    ho, wo = height - k + 1, width - k + 1
+    matrix = np.zeros((ho * wo, height, width))
+    for i in range(ho):
+        for j in range(wo):
+            matrix[i * wo + j, i : i + k, j : j + k] = kernel
+    return matrix.reshape(ho * wo, -1)
+
+
+def into_ints(kernel, height, width):
+    (kh, kw), wo = kernel.shape, width - kernel.shape[1] + 1
+    matrix = np.zeros(((height - kh + 1) * wo, height * width), dtype=int)
+    for row in range(len(matrix)):
+        for i in range(kh):
+            start = (row // wo + i) * width + row % wo
+            matrix[row, start : start + kw] = kernel[i]
+    return matrix
 
 
 CHAPTER = Path(__file__).parents[3] / "solutions" / "ch01_why_convolution"
