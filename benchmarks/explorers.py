@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from course_lib.explorers import Connections, SlidingKernel
+from course_lib.explorers import Connections, Pooling, SlidingKernel
 from course_lib.explorers.base import Explorer
 from course_lib.explorers.sliding_kernel import ramp
 
@@ -61,6 +61,7 @@ DRAG = """([, steps]) => {
 }"""
 
 LARGEST = SlidingKernel(image=ramp(10), kernel=[[1] * 5] * 5, padding=4, filled=True)
+LARGEST_POOLING = Pooling(image=ramp(10), kind="strided", stride=1)
 CASES: list[tuple[str, Explorer, str, str]] = [
     ("SlidingKernel, default: stride slider", SlidingKernel(), SLIDER, "stride"),
     ("SlidingKernel, default: image slider", SlidingKernel(), SLIDER, "image"),
@@ -70,6 +71,10 @@ CASES: list[tuple[str, Explorer, str, str]] = [
     ("SlidingKernel, largest: padding slider", LARGEST, SLIDER, "padding"),
     ("SlidingKernel, largest: drag", LARGEST, DRAG, ""),
     ("SlidingKernel, largest: hover a pixel", LARGEST, HOVER, "image"),
+    ("Pooling, default: shift slider", Pooling(), SLIDER, "shift to the right"),
+    ("Pooling, default: hover an output", Pooling(), HOVER, "output"),
+    ("Pooling, largest: shift slider", LARGEST_POOLING, SLIDER, "shift to the right"),
+    ("Pooling, largest: hover a pixel", LARGEST_POOLING, HOVER, "image"),
     ("Connections, default: kernel slider", Connections(), SLIDER, "kernel size"),
     ("Connections, default: hover an output", Connections(), HOVER, "outputs"),
     ("Connections, largest: kernel slider", Connections(image_size=8), SLIDER, "kernel size"),

@@ -7,6 +7,7 @@ plain traits, so that a cell can set it and read it.
 from __future__ import annotations
 
 from course_lib.explorers.connections import Connections
+from course_lib.explorers.pooling import Pooling
 from course_lib.explorers.sliding_kernel import SlidingKernel
 
-__all__ = ["Connections", "SlidingKernel"]
+__all__ = ["Connections", "Pooling", "SlidingKernel"]

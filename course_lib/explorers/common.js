@@ -352,7 +352,9 @@ function createSlider({ label, min, max, onInput }) {
     onInput(value);
   });
   const percent = (value) => `${max > min ? ((value - min) / (max - min)) * 100 : 0}%`;
-  const update = (value, { text = String(value), lowest = min, highest = max } = {}) => {
+  const update = (value, settings = {}) => {
+    const { text = String(value), lowest = min, highest = max } = settings;
+    const { reason = "a window must fit" } = settings; // why the thumb stops before an end
     low = Math.max(lowest, min);
     high = Math.min(highest, max);
     if (Number(input.value) !== value) input.value = value;
@@ -362,7 +364,7 @@ function createSlider({ label, min, max, onInput }) {
     const limits = [low > min ? `at least ${low}` : "", high < max ? `at most ${high}` : ""].filter(
       Boolean,
     );
-    const why = limits.length ? `${limits.join(", ")}: a window must fit` : "";
+    const why = limits.length ? `${limits.join(", ")}: ${reason}` : "";
     input.setAttribute("aria-valuetext", why ? `${text} (${why})` : text);
     root.title = why;
   };

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 
-from course_lib.explorers import Connections, SlidingKernel
+from course_lib.explorers import Connections, Pooling, SlidingKernel
 
 SOBEL = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
-EXPLORERS = [Connections(), SlidingKernel(filled=True, kernel=SOBEL)]
+EXPLORERS = [
+    Connections(),
+    Pooling(kind="average", shift=1),
+    SlidingKernel(filled=True, kernel=SOBEL),
+]
 
 COLOURS = """() => {
     const pen = document.createElement('canvas').getContext('2d', {willReadFrequently: true});

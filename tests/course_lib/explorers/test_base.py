@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from course_lib.explorers import Connections, SlidingKernel
+from course_lib.explorers import Connections, Pooling, SlidingKernel
 
-EXPLORERS = [Connections, SlidingKernel]
+EXPLORERS = [Connections, Pooling, SlidingKernel]
 
 
 def state_in(page):
