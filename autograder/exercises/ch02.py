@@ -45,12 +45,20 @@ _LIBRARY_CONVOLUTIONS = (
     "course_lib.ops.conv2d_single",
     "course_lib.ops.true_convolution",
     "course_lib.ops.conv_matrix",
+    "course_lib.ops.conv2d",
+    "course_lib.ops.im2col",
 )
 
 
 def _whole(rng: np.random.Generator, *shape: int) -> Array:
     """Small integers of both signs."""
     return rng.integers(-4, 5, shape)
+
+
+def _pencil(rng: np.random.Generator, *shape: int) -> Array:
+    """Integers from -3 to 9 but 0, all different where they suffice: to check with a pencil."""
+    digits = np.array([n for n in range(-3, 10) if n])
+    return rng.choice(digits, shape, replace=int(np.prod(shape)) > len(digits))
 
 
 def _real(rng: np.random.Generator, *shape: int) -> Array:
@@ -133,6 +141,39 @@ def _size_refusing_illegal_only(
     return _size_without_refusing(n, kernel, stride, padding, dilation)
 
 
+def _size_letting_zero_pass(
+    n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> int:
+    if min(n, kernel, stride, dilation) < 1 or padding < 0:
+        raise ValueError("an illegal number")
+    size = _size_without_refusing(n, kernel, stride, padding, dilation)
+    if size < 0:
+        raise ValueError("no window fits")
+    return size
+
+
+def _size_truncated(
+    n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> int:
+    if min(n, kernel, stride, dilation) < 1 or padding < 0:
+        raise ValueError("an illegal number")
+    size = int((n + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1
+    if size < 1:
+        raise ValueError("no window fits")
+    return size
+
+
+def _size_one_less_and_refused(
+    n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> int:
+    if min(n, kernel, stride, dilation) < 1 or padding < 0:
+        raise ValueError("an illegal number")
+    size = (n + 2 * padding - dilation * (kernel - 1) - 1) // stride
+    if size < 1:
+        raise ValueError("no window fits")
+    return size
+
+
 def _size_refusing_before_dilation(
     n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> int:
@@ -147,13 +188,22 @@ def _size_refusing_before_padding(
     return _size_in_one_formula(n, kernel, stride, padding, dilation)
 
 
+def _size_refusing_with_padding_once(
+    n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> int:
+    _refuse(n + padding, kernel, stride, 0, dilation)
+    return _size_in_one_formula(n, kernel, stride, padding, dilation)
+
+
 def _size_cases(rng: np.random.Generator) -> Iterator[Case]:
     def below(high: int, low: int = 1) -> int:
         return int(rng.integers(low, high))
 
+    yield Case("kernel", (4, 4), note="a kernel as long as the axis")
+    yield Case("padding", (1, 3), {"padding": 1}, note="it needs its padding at both ends")
     yield Case("padding", (2, 3), {"padding": 1}, note="it fits only with its padding")
     for kernel in (1, 2, 5):
-        yield Case("kernel", (kernel + below(9, 0), kernel))
+        yield Case("kernel", (kernel + below(9), kernel))
     for kernel in (2, 3, 5):
         n = kernel + below(9)
         yield Case("padding", (n, kernel), {"padding": below(4)})
@@ -168,6 +218,8 @@ def _size_cases(rng: np.random.Generator) -> Iterator[Case]:
             yield Case("dilation", (n, kernel), {"dilation": dilation, "stride": below(3)})
     n = below(9, 3)
     yield Case("no window fits", (n, n + 1), note="one pixel too few")
+    yield Case("no window fits", (2, 3), {"stride": 2}, note="one pixel too few, at stride 2")
+    yield Case("no window fits", (5, 7), {"stride": 3}, note="two pixels too few, at stride 3")
     yield Case("no window fits", (n, n + 3 + below(4)), {"padding": 1, "stride": below(4)})
     yield Case(
         "no window fits", (5, 4), {"dilation": 2}, note="the dilated kernel spans seven pixels"
@@ -231,6 +283,18 @@ OUTPUT_SIZE = FunctionExercise(
             _size_as(lambda n, k, s, p, d: (n + 2 * p - d * (k - 1) - 1) // s),
         ),
         Misconception(
+            "first_window_refused",
+            "You count the steps from window to window, and refuse where there is none: how many "
+            "windows are there when you take no step at all?",
+            _size_one_less_and_refused,
+        ),
+        Misconception(
+            "one_window_too_many",
+            "You have one window too many: how many pixels are left to move into when the kernel "
+            "is as long as the axis?",
+            _size_as(lambda n, k, s, p, d: (n + 2 * p - d * (k - 1)) // s + 1),
+        ),
+        Misconception(
             "positions_over_stride",
             "You divide the number of stride-1 positions by the stride: the first window costs no "
             "step, so add it after the division.",
@@ -276,6 +340,18 @@ OUTPUT_SIZE = FunctionExercise(
             _size_zero_where_nothing_fits,
         ),
         Misconception(
+            "zero_passes",
+            "You refuse a negative size and return 0 where the kernel is just too long: an empty "
+            "output is to be refused as well.",
+            _size_letting_zero_pass,
+        ),
+        Misconception(
+            "truncated",
+            "`int()` rounds towards zero, and a floor goes down: with too few pixels the quotient "
+            "is negative, and `int` makes a window of it.",
+            _size_truncated,
+        ),
+        Misconception(
             "accepts_illegal_numbers",
             "You refuse a kernel that does not fit, but let a stride of 0 or a padding of −1 pass.",
             _size_refusing_misfits_only,
@@ -290,6 +366,12 @@ OUTPUT_SIZE = FunctionExercise(
             "refuses_before_padding",
             "You compare the kernel with the bare input: padding can make room for it.",
             _size_refusing_before_padding,
+        ),
+        Misconception(
+            "refuses_with_padding_once",
+            "Your size counts the padding at both ends, but your test whether a window fits counts "
+            "it once.",
+            _size_refusing_with_padding_once,
         ),
         Misconception(
             "refuses_before_dilation",
@@ -618,6 +700,15 @@ def _conv_of_one_number(
     return _correlate(image, kernel, stride, padding, dilation)
 
 
+def _conv_dilating_the_size_only(
+    image: Array, kernel: Array, stride: Any = 1, padding: Any = 0, dilation: Any = 1
+) -> Array:
+    out = np.zeros(_correlate(image, kernel, stride, padding, dilation).shape)
+    neighbours = _correlate(image, kernel, stride, padding)
+    out[:] = neighbours[: out.shape[0], : out.shape[1]]
+    return out
+
+
 def _conv_stepping_inside_the_window(
     image: Array, kernel: Array, stride: Any = 1, padding: Any = 0, dilation: Any = 1
 ) -> Array:
@@ -631,23 +722,26 @@ def _conv_that_writes_into_the_image(image: Array, kernel: Array, **sizes: Any) 
 
 
 def _conv_cases(rng: np.random.Generator) -> Iterator[Case]:
-    yield Case("one window after another", (_whole(rng, 2, 2), _real(rng, 2, 2)))
-    yield Case("one window after another", (_real(rng, 3, 3), _real(rng, 2, 2)))
-    yield Case("one window after another", (_whole(rng, 4, 4), _real(rng, 3, 3)))
-    yield Case("rectangles", (_real(rng, 2, 4), _real(rng, 1, 3)))
-    yield Case("rectangles", (_real(rng, 5, 3), _real(rng, 2, 2)))
+    # Square, but where height and width are what the aspect is about: one mistake, one aspect.
+    one = "one window after another"
+    yield Case(one, (_pencil(rng, 2, 2), _pencil(rng, 2, 2)))
+    yield Case(one, (_pencil(rng, 3, 3), _pencil(rng, 2, 2)))
+    yield Case(one, (_whole(rng, 4, 4), _real(rng, 3, 3)), note="integers under fractions")
+    yield Case("rectangles", (_pencil(rng, 2, 4), _pencil(rng, 1, 3)))
+    yield Case("rectangles", (_pencil(rng, 5, 3), _pencil(rng, 2, 2)))
     yield Case("rectangles", (_real(rng, 4, 5).astype(np.float32), _real(rng, 3, 2)))
-    yield Case("stride", (_real(rng, 4, 4), _real(rng, 2, 2)), {"stride": 2})
-    yield Case("stride", (_real(rng, 5, 6), _real(rng, 2, 2)), {"stride": np.int64(3)})
-    yield Case("stride", (_real(rng, 6, 4), _real(rng, 3, 2)), {"stride": 2}, note="a rest is left")
-    yield Case("padding", (_real(rng, 2, 2), _real(rng, 3, 3)), {"padding": 1})
-    yield Case("padding", (_real(rng, 3, 4), _real(rng, 2, 3)), {"padding": np.int64(2)})
-    yield Case("dilation", (_real(rng, 3, 3), _real(rng, 2, 2)), {"dilation": 2})
-    yield Case("dilation", (_real(rng, 7, 6), _real(rng, 3, 2)), {"dilation": 3})
+    yield Case("stride", (_pencil(rng, 4, 4), _pencil(rng, 2, 2)), {"stride": 2})
+    yield Case("stride", (_pencil(rng, 5, 5), _pencil(rng, 2, 2)), {"stride": np.int64(3)})
+    yield Case("stride", (_real(rng, 6, 6), _real(rng, 3, 3)), {"stride": 2}, note="a rest is left")
+    yield Case("padding", (_pencil(rng, 2, 2), _pencil(rng, 3, 3)), {"padding": 1})
+    yield Case("padding", (_real(rng, 4, 4), _real(rng, 3, 3)), {"padding": np.int64(2)})
+    yield Case("dilation", (_pencil(rng, 3, 3), _pencil(rng, 2, 2)), {"dilation": 2})
+    yield Case("dilation", (_pencil(rng, 5, 5), _pencil(rng, 2, 2)), {"dilation": 3})
+    yield Case("dilation", (_real(rng, 8, 8), _real(rng, 3, 3)), {"dilation": 3})
     pairs = "height and width apart"
-    yield Case(pairs, (_real(rng, 4, 4), _real(rng, 2, 2)), {"stride": (1, 2)})
-    yield Case(pairs, (_real(rng, 3, 3), _real(rng, 3, 3)), {"padding": [0, 2]})
-    yield Case(pairs, (_real(rng, 4, 5), _real(rng, 2, 2)), {"dilation": (3, 1)})
+    yield Case(pairs, (_pencil(rng, 4, 4), _pencil(rng, 2, 2)), {"stride": (1, 2)})
+    yield Case(pairs, (_pencil(rng, 3, 3), _pencil(rng, 3, 3)), {"padding": [0, 2]})
+    yield Case(pairs, (_pencil(rng, 4, 5), _pencil(rng, 2, 2)), {"dilation": (3, 1)})
     yield Case(
         pairs,
         (_real(rng, 5, 6), _real(rng, 2, 3)),
@@ -762,6 +856,12 @@ CONV2D_SINGLE = FunctionExercise(
             _conv_with_padding(_pad_as(lambda h, w: ((h, 0), (w, 0)))),
         ),
         Misconception(
+            "padding_before_and_after",
+            "You read the padding's pair as (before, after), as `np.pad` does; it is (height, "
+            "width), each on both sides.",
+            _conv_with_padding(_pad_as(lambda h, w: ((h, w), (h, w)))),
+        ),
+        Misconception(
             "border_repeated",
             "You pad with copies of the border: pad with zeros.",
             _conv_with_padding(_pad_repeating_the_border),
@@ -770,6 +870,12 @@ CONV2D_SINGLE = FunctionExercise(
             "dilation_ignored",
             "Your answer does not change with the dilation.",
             _with_sizes(dilation=lambda v: 1),
+        ),
+        Misconception(
+            "dilation_in_the_size_only",
+            "Your output has the size that the dilation gives, but your windows still read "
+            "neighbouring pixels.",
+            _conv_dilating_the_size_only,
         ),
         Misconception(
             "dilation_counts_gaps",
@@ -837,11 +943,11 @@ def _convolve_flipping_in_place(image: Array, kernel: Array) -> Array:
 
 
 def _convolution_cases(rng: np.random.Generator) -> Iterator[Case]:
-    yield Case("square", (_real(rng, 2, 2), _real(rng, 2, 2)))
-    yield Case("square", (_real(rng, 4, 4), _real(rng, 2, 2)))
+    yield Case("square", (_pencil(rng, 2, 2), _pencil(rng, 2, 2)))
+    yield Case("square", (_pencil(rng, 4, 4), _pencil(rng, 2, 2)))
     yield Case("square", (_whole(rng, 4, 4), _real(rng, 3, 3)))
-    yield Case("rectangles", (_real(rng, 3, 4), _real(rng, 1, 3)))
-    yield Case("rectangles", (_real(rng, 5, 4), _real(rng, 3, 2)))
+    yield Case("rectangles", (_pencil(rng, 3, 4), _pencil(rng, 1, 3)))
+    yield Case("rectangles", (_pencil(rng, 5, 4), _pencil(rng, 3, 2)))
     yield Case("rectangles", (_real(rng, 4, 6), _real(rng, 2, 3)))
 
 
@@ -1100,6 +1206,30 @@ def _visits_between_p_and_minus_p(
     return _visits(height, width, kernel, stride, padding, crop=False)[p_h:-p_h, p_w:-p_w]
 
 
+def _visits_from_every_pixel(
+    height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
+) -> Array:
+    """Windows up to the last pixel, where a slice is cut off without a word."""
+    (k_h, k_w), (s_h, s_w), (p_h, p_w) = _pair(kernel), _pair(stride), _pair(padding)
+    counts = np.zeros((height + 2 * p_h, width + 2 * p_w), dtype=int)
+    for top in range(0, counts.shape[0], s_h):
+        for left in range(0, counts.shape[1], s_w):
+            counts[top : top + k_h, left : left + k_w] += 1
+    return counts[p_h : p_h + height, p_w : p_w + width]
+
+
+def _visits_from_minus_padding(
+    height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
+) -> Array:
+    """Windows placed on the bare map: a slice that starts below 0 counts from the end."""
+    (k_h, k_w), (s_h, s_w), (p_h, p_w) = _pair(kernel), _pair(stride), _pair(padding)
+    counts = np.zeros((height, width), dtype=int)
+    for top in range(-p_h, height + p_h - k_h + 1, s_h):
+        for left in range(-p_w, width + p_w - k_w + 1, s_w):
+            counts[top : top + k_h, left : left + k_w] += 1
+    return counts
+
+
 def _visit_cases(rng: np.random.Generator) -> Iterator[Case]:
     def size(least: int) -> int:
         return least + int(rng.integers(0, 3))
@@ -1167,6 +1297,18 @@ VISIT_COUNTS = FunctionExercise(
             ),
         ),
         Misconception(
+            "a_window_from_every_pixel",
+            "You let windows start anywhere, also where they hang over the far edge: which of them "
+            "fit?",
+            _visits_from_every_pixel,
+        ),
+        Misconception(
+            "starts_below_zero",
+            "Your windows start at −padding, and a slice that starts below 0 counts from the end: "
+            "count on the padded image, or cut each window off at 0.",
+            _visits_from_minus_padding,
+        ),
+        Misconception(
             "added",
             "A window is one choice of rows together with one of columns: the two counts multiply.",
             _visits_added,
@@ -1180,6 +1322,21 @@ VISIT_COUNTS = FunctionExercise(
             "height_and_width_swapped",
             "A pair is (height, width): its first number belongs to the rows.",
             _visits_as(kernel=_swapped, stride=_swapped, padding=_swapped),
+        ),
+        Misconception(
+            "kernel_swapped",
+            "The kernel's pair is (height, width): its first number belongs to the rows.",
+            _visits_as(kernel=_swapped),
+        ),
+        Misconception(
+            "stride_swapped",
+            "The stride's pair is (height, width): its first number belongs to the rows.",
+            _visits_as(stride=_swapped),
+        ),
+        Misconception(
+            "padding_swapped",
+            "The padding's pair is (height, width): its first number belongs to the rows.",
+            _visits_as(padding=_swapped),
         ),
         Misconception(
             "stride_ignored",
@@ -1367,30 +1524,41 @@ def _dropped_pixels_left_out(
     return _cropped(_stamped(grad_out, np.zeros(used), kernel, stride, 0), padding)
 
 
+def _slid_rest_kept(grad_out: Array, image: Array, kernel: Array, stride: Any, pad: Any) -> Array:
+    """Every place that the spread grad_out finds on the padded image: more where a rest is left."""
+    s_h, s_w = _pair(stride)
+    spread = np.zeros(((grad_out.shape[0] - 1) * s_h + 1, (grad_out.shape[1] - 1) * s_w + 1))
+    spread[::s_h, ::s_w] = grad_out
+    return _correlate(_padded(image, pad), spread)
+
+
 def _backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(aspect: str, image: Array, kernel: Array, note: str = "", **sizes: Any) -> Case:
         shape = _correlate(image, kernel, **sizes).shape
-        return Case(aspect, (_real(rng, *shape), image, kernel), sizes, note=note)
+        small = image.dtype == kernel.dtype == int
+        upstream = _pencil(rng, *shape) if small else _real(rng, *shape)
+        return Case(aspect, (upstream, image, kernel), sizes, note=note)
 
     of_kernel, of_image = "gradient of the kernel", "gradient of the image"
     # Zeros on one side silence its partner: each gradient can earn its points alone.
     silent_kernel = "a kernel of zeros: the image's gradient is zero"
     silent_image = "an image of zeros: the kernel's gradient is zero"
-    yield case(of_kernel, _real(rng, 2, 3), np.zeros((2, 2)), silent_kernel)
-    yield case(of_kernel, _real(rng, 4, 4), np.zeros((3, 2)), silent_kernel)
+    yield case(of_kernel, _pencil(rng, 2, 3), np.zeros((2, 2), int), silent_kernel)
+    yield case(of_kernel, _pencil(rng, 4, 4), np.zeros((3, 2), int), silent_kernel)
     yield case(of_kernel, _real(rng, 3, 5), np.zeros((1, 3)), silent_kernel)
-    yield case(of_image, np.zeros((2, 3)), _real(rng, 2, 2), silent_image)
-    yield case(of_image, np.zeros((4, 4)), _real(rng, 3, 2), silent_image)
+    yield case(of_image, np.zeros((2, 3), int), _pencil(rng, 2, 2), silent_image)
+    yield case(of_image, np.zeros((4, 4), int), _pencil(rng, 3, 2), silent_image)
     yield case(of_image, np.zeros((3, 5), int), _real(rng, 1, 3), silent_image)
-    yield case("stride", _real(rng, 4, 4), _real(rng, 2, 2), stride=2)
-    yield case("stride", _real(rng, 4, 4), _real(rng, 1, 1), stride=3)
+    yield case("stride", _pencil(rng, 4, 4), _pencil(rng, 2, 2), stride=2)
+    yield case("stride", _pencil(rng, 4, 4), _pencil(rng, 1, 1), stride=3)
+    yield case("stride", _pencil(rng, 5, 5), _pencil(rng, 2, 2), "a rest is left", stride=2)
     yield case("stride", _real(rng, 6, 5), _real(rng, 3, 2), "a rest is left", stride=2)
-    yield case("padding", _real(rng, 2, 2), _real(rng, 2, 2), padding=1)
+    yield case("padding", _pencil(rng, 2, 2), _pencil(rng, 2, 2), padding=1)
     yield case("padding", _real(rng, 3, 4), _real(rng, 3, 3), padding=np.int64(2))
-    yield case("padding", _real(rng, 4, 4), _real(rng, 3, 3), padding=1, stride=2)
+    yield case("padding", _pencil(rng, 4, 4), _pencil(rng, 3, 3), padding=1, stride=2)
     apart = "height and width apart"
-    yield case(apart, _real(rng, 4, 4), _real(rng, 2, 2), stride=(1, 2))
-    yield case(apart, _real(rng, 3, 3), _real(rng, 3, 3), padding=[2, 0])
+    yield case(apart, _pencil(rng, 4, 4), _pencil(rng, 2, 2), stride=(1, 2))
+    yield case(apart, _pencil(rng, 3, 3), _pencil(rng, 3, 3), padding=[2, 0])
     yield case(apart, _real(rng, 5, 6), _real(rng, 2, 3), stride=(2, 3), padding=(0, 1))
 
 
@@ -1425,8 +1593,9 @@ CONV2D_SINGLE_BACKWARD = FunctionExercise(
     misconceptions=(
         Misconception(
             "kernel_not_flipped",
-            "Your image gradient slides the kernel as it is: what reached an output through tap "
-            "(i, j) must go back through tap (i, j).",
+            "Your image gradient has the kernel the wrong way round. Stamping takes the kernel as "
+            "it is, sliding takes it flipped: what reached an output through tap (i, j) must go "
+            "back through tap (i, j).",
             _backward_as(image_part=_unflipped_convolution),
         ),
         Misconception(
@@ -1485,6 +1654,20 @@ CONV2D_SINGLE_BACKWARD = FunctionExercise(
             _backward_as(image_part=_dropped_pixels_left_out),
         ),
         Misconception(
+            "rest_kept",
+            "Your kernel gradient grows where the floor drops pixels: grad_out then finds more "
+            "places on the padded image than the kernel has weights, and only the first belong to "
+            "weights.",
+            _backward_as(kernel_part=_slid_rest_kept),
+        ),
+        Misconception(
+            "rest_forgotten",
+            "Where the floor drops pixels both of your gradients have the wrong shape: of the "
+            "kernel's keep the first K_h × K_w numbers, to the image's add the dropped pixels, "
+            "with zero.",
+            _backward_as(image_part=_dropped_pixels_left_out, kernel_part=_slid_rest_kept),
+        ),
+        Misconception(
             "padding_kept",
             "You return the gradient of the padded image: cut the padding off again.",
             _backward_as(image_part=_stamped),
@@ -1519,7 +1702,10 @@ CONV2D_SINGLE_BACKWARD = FunctionExercise(
         "kernel, and g = grad_out[r, c] says how much the loss moves with it. What does g give to "
         "the kernel, what to the patch?",
         "The kernel gets g · patch, the patch gets g · kernel. Both add up over the windows, the "
-        "second at the place in the padded image where the patch was.",
+        "second at the place in the padded image where the patch was. If you would rather slide: "
+        "spread grad_out out by the stride; slid over the padded image it makes the kernel's "
+        "gradient, of which the first K_h × K_w numbers count; padded by K − 1, under the flipped "
+        "kernel, it makes the image's.",
         "grad_kernel += g * padded[window] and grad_padded[window] += g * kernel; at the end cut "
         "the padding off grad_padded. Start both from floats.",
     ),
@@ -1753,10 +1939,21 @@ def _shifted_too_short(image: Array, kernel: Array) -> Array:
     return out
 
 
+def _shifted_in_place(image: Array, kernel: Array) -> Array:
+    """NumPy refuses to add fractions to an array of integers in place."""
+    k_h, k_w = kernel.shape
+    height, width = image.shape[0] - k_h + 1, image.shape[1] - k_w + 1
+    out = np.zeros((height, width), dtype=image.dtype)
+    for i in range(k_h):
+        for j in range(k_w):
+            out += kernel[i, j] * image[i : i + height, j : j + width]
+    return out
+
+
 def _vectorised_cases(rng: np.random.Generator) -> Iterator[Case]:
     same = "the same numbers"
-    yield Case(same, (_whole(rng, 3, 3), _real(rng, 2, 2)))
-    yield Case(same, (_real(rng, 4, 5), _real(rng, 2, 2)))
+    yield Case(same, (_whole(rng, 3, 3), _real(rng, 2, 2)), note="integers under fractions")
+    yield Case(same, (_pencil(rng, 3, 4), _pencil(rng, 2, 2)))
     yield Case(same, (_real(rng, 5, 4), _real(rng, 2, 3)))
     yield Case(same, (_real(rng, 4, 6), _real(rng, 3, 1)))
     large = (_real(rng, 20, 28), _real(rng, 3, 4))
@@ -1834,6 +2031,17 @@ CONV2D_VECTORISED = FunctionExercise(
             "The last row and column of windows are missing.",
             _shifted_too_short,
         ),
+        Misconception(
+            "adds_fractions_to_integers",
+            "Your output array has the image's integer type, and NumPy will not add fractions to "
+            "it in place: make it of floats.",
+            _shifted_in_place,
+        ),
+        Misconception(
+            "integers_only",
+            "Your output has the image's integer type, which cuts off the decimals.",
+            lambda image, kernel: _correlate(image, kernel).astype(image.dtype),
+        ),
     ),
     forbidden=_LIBRARY_CONVOLUTIONS,
     hints=(
@@ -1892,6 +2100,15 @@ def _ask_dilated(rng: np.random.Generator) -> Asked:
             f"{kernel} taps have {kernel - 1} steps between them, not {kernel}.",
         ),
     }
+    wrong["one_window_too_many"] = (
+        n - span + 2,
+        "That is one window too many: a kernel as long as the axis has one place.",
+    )
+    wrong["two_mistakes"] = (
+        n - dilation * kernel,
+        f"{kernel} taps have {kernel - 1} steps between them, not {kernel}; and a kernel as long "
+        "as the axis has one place, not none.",
+    )
     if dilation != 2:  # where it is the answer of the one above
         wrong["first_window_forgotten"] = (
             n - span,

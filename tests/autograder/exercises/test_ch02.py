@@ -49,7 +49,7 @@ def test_the_chapter_announces_its_points():
     assert {name: float(points) for name, points in listed.items()} == {
         exercise.name: exercise.points for exercise in ch02.EXERCISES
     }
-    (total,) = re.findall(r"about \d+ minutes, (\d+) points", text)
+    (total,) = re.findall(r"about [^,]+, (\d+) points", text)
     assert int(total) == sum(exercise.points for exercise in ch02.EXERCISES)
     headings = dict(re.findall(r"^# ### Exercise: `(\w+)` \((\d+) points\)$", text, re.MULTILINE))
     assert headings == {name: points for name, points in listed.items() if name != "quiz_02"}
@@ -60,6 +60,17 @@ def test_the_chapter_has_its_exercises_in_the_order_of_its_table():
     graded = re.findall(r'"grade": true, "grade_id": "test_(\w+)"', text)
     assert graded == re.findall(r"^# \| \d+ \| `(\w+)` \|", text, flags=re.MULTILINE)
     assert graded == NAMES
+
+
+def test_no_visible_cell_gives_a_prediction_away():
+    text = SOURCE.read_text(encoding="utf-8")
+    cells = re.split(r"^# %%", text, flags=re.MULTILINE)
+    asked = [place for place, cell in enumerate(cells) if re.search(r"\*Before\s+(# )?you", cell)]
+    assert len(asked) >= 10
+    for place in asked:
+        answer = cells[place + 1]
+        if "described(" in answer or "assert" in answer:
+            assert '"source_hidden": true' in answer.partition("\n")[0], cells[place]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("quiz_02", "edge_kernel")])
@@ -118,6 +129,54 @@ def test_int_of_a_quotient_is_a_floor_too():
     assert verdict("output_size", exact_size).verdict == "pass"
 
 
+def sized_and_then_refused(formula):
+    """A size whose check looks at the result."""
+
+    def size(n, kernel, stride=1, padding=0, dilation=1):
+        if min(n, kernel, stride, dilation) < 1 or padding < 0:
+            raise ValueError
+        windows = formula(n + 2 * padding, dilation * (kernel - 1) + 1, stride)
+        if windows < 1:
+            raise ValueError
+        return windows
+
+    return size
+
+
+def test_a_floor_may_be_checked_afterwards_but_int_rounds_towards_zero():
+    floor = sized_and_then_refused(lambda n, span, stride: (n - span) // stride + 1)
+    assert verdict("output_size", floor).verdict == "pass"
+    truncated = sized_and_then_refused(lambda n, span, stride: int((n - span) / stride) + 1)
+    said = verdict("output_size", truncated)
+    assert (said.score, said.misconception) == (5 / 6, "truncated")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_forgotten_one_has_a_name_with_and_without_a_check(seed):
+    steps = sized_and_then_refused(lambda n, span, stride: (n - span) // stride)
+    assert verdict("output_size", steps, seed).misconception == "first_window_refused"
+    unchecked = lambda n, kernel, stride=1, padding=0, dilation=1: (  # noqa: E731
+        (n + 2 * padding - kernel) // stride
+    )
+    assert verdict("output_size", unchecked, seed).misconception == "first_window_forgotten"
+    too_many = lambda n, kernel, stride=1, padding=0, dilation=1: (  # noqa: E731
+        (n + 2 * padding - kernel + 1) // stride + 1
+    )
+    assert verdict("output_size", too_many, seed).misconception == "one_window_too_many"
+
+
+def padding_counted_once_in_the_check(n, kernel, stride=1, padding=0, dilation=1):
+    span = dilation * (kernel - 1) + 1
+    if min(n, kernel, stride, dilation) < 1 or padding < 0 or span > n + padding:
+        raise ValueError
+    return (n + 2 * padding - span) // stride + 1
+
+
+def test_a_pixel_between_two_zeros_holds_a_kernel_of_three():
+    said = verdict("output_size", padding_counted_once_in_the_check)
+    assert (said.score, said.misconception) == (5 / 6, "refuses_with_padding_once")
+
+
 def asserting_size(n, kernel, stride=1, padding=0, dilation=1):
     assert min(n, kernel, stride, dilation, padding + 1) > 0
     rest = n + 2 * padding - dilation * (kernel - 1) - 1
@@ -144,7 +203,11 @@ def loops_of_the_web(img, kernel, stride=1, padding=0, dilation=1):
 
 
 def test_a_tutorials_convolution_earns_what_it_can():
-    assert passed("conv2d_single", loops_of_the_web) == ["one window after another"]
+    assert passed("conv2d_single", loops_of_the_web) == [
+        "one window after another",
+        "stride",
+        "padding",
+    ]
 
 
 def test_scipys_correlation_is_forbidden_and_named():
@@ -236,6 +299,32 @@ def kernel_gradient_only(grad_out, image, kernel, stride=1, padding=0):
 
 def test_one_of_the_two_gradients_earns_its_points():
     assert passed("conv2d_single_backward", kernel_gradient_only) == ["gradient of the kernel"]
+
+
+def by_sliding(grad_out, image, kernel, stride=1, padding=0):
+    """With the course's forward pass, as the chapter allows, and no thought of what is left."""
+    from course_lib import ops
+
+    (s_h, s_w), (p_h, p_w) = np.broadcast_to(stride, 2), np.broadcast_to(padding, 2)
+    k_h, k_w = kernel.shape
+    spread = np.zeros(((grad_out.shape[0] - 1) * s_h + 1, (grad_out.shape[1] - 1) * s_w + 1))
+    spread[::s_h, ::s_w] = grad_out
+    padded = np.pad(image, ((p_h, p_h), (p_w, p_w)))
+    grad_padded = np.zeros(padded.shape)
+    stamped = ops.conv2d_single(spread, kernel[::-1, ::-1], padding=(k_h - 1, k_w - 1))
+    grad_padded[: stamped.shape[0], : stamped.shape[1]] = stamped
+    grad_image = grad_padded[p_h : p_h + image.shape[0], p_w : p_w + image.shape[1]]
+    return grad_image, ops.conv2d_single(padded, spread)
+
+
+def test_sliding_passes_once_the_rest_is_cut_off_the_kernels_gradient():
+    assert verdict("conv2d_single_backward", by_sliding).misconception == "rest_kept"
+
+    def cut(grad_out, image, kernel, *sizes, **more):
+        grad_image, grad_kernel = by_sliding(grad_out, image, kernel, *sizes, **more)
+        return grad_image, grad_kernel[: kernel.shape[0], : kernel.shape[1]]
+
+    assert verdict("conv2d_single_backward", cut).verdict == "pass"
 
 
 def by_differences(grad_out, image, kernel, stride=1, padding=0):
