@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
@@ -115,7 +116,6 @@ def _write_numbers(ax: Axes, grid: Array, limit: float) -> None:
     size = _font_size(ax, grid.shape[0], grid.shape[1], longest)
     for row, column in np.ndindex(*grid.shape):
         value = float(grid[row, column])
-        on_dark = "white" if abs(value) > 0.6 * limit else INK
         ax.text(
             column,
             row,
@@ -123,8 +123,20 @@ def _write_numbers(ax: Axes, grid: Array, limit: float) -> None:
             ha="center",
             va="center",
             fontsize=size,
-            color=on_dark if value else "#8a8a8a",  # a grid of zeros with a few weights in it
+            # Pale zeros: a grid of zeros with a few weights in it.
+            color=_ink_on(DIVERGING(0.5 + 0.5 * value / limit)) if value else "#8a8a8a",
         )
+
+
+def _ink_on(colour: tuple[float, float, float, float]) -> str:
+    """White or dark, whichever reads better on a colour (contrast as in WCAG 2)."""
+    behind, dark = _luminance(colour), _luminance(to_rgb(INK))
+    return "white" if 1.05 / (behind + 0.05) > (behind + 0.05) / (dark + 0.05) else INK
+
+
+def _luminance(colour: Sequence[float]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _font_size(ax: Axes, rows: int, columns: int, characters: int) -> float:

@@ -274,7 +274,7 @@ def kernel_gallery(
     columns: int = 4,
     title: str = "",
 ) -> Figure:
-    """A photograph and what each kernel makes of it, the kernel's numbers in the corner.
+    """A photograph and what each kernel makes of it, the kernel's numbers below.
 
     A kernel whose weights add up to 0 answers with both signs: its response is drawn with 0 in
     middle grey, positive brighter, negative darker. Other responses are drawn as pictures.
@@ -290,7 +290,7 @@ def kernel_gallery(
     fig, axes = figure(
         1 + len(kernels),
         columns=columns,
-        size=(3.0, 3.1),
+        size=(3.0, 4.0),
         title=title,
     )
     show_image(axes[0], image, "the photograph")
@@ -307,11 +307,11 @@ def kernel_gallery(
 
 
 def _inset_kernel(ax: Axes, weights: Array) -> None:
-    inset = ax.inset_axes((0.0, 0.0, 0.34, 0.34))
+    inset = ax.inset_axes((0.25, -0.56, 0.5, 0.5))
     heatmap(inset, weights, numbers=True, limit=2 * float(np.abs(weights).max()))
     for text, weight in zip(inset.texts, weights.ravel(), strict=True):
         text.set_text(_weight(float(weight)))
-        text.set_fontsize(7)
+        text.set_fontsize(9)
         text.set_color(INK)
 
 

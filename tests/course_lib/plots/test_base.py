@@ -56,6 +56,19 @@ def test_numbers_on_dark_cells_are_white(ax):
     assert [text.get_color() for text in ax.texts] == ["white", base.INK]
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_numbers_read_well_on_every_shade(ax, sign):
+    steps = sign * np.arange(1, 41)
+    image = base.heatmap(ax, [steps])
+    shades = image.cmap(image.norm(steps))[:, :3]
+    relative = np.where(shades <= 0.04045, shades / 12.92, ((shades + 0.055) / 1.055) ** 2.4)
+    behind = relative @ [0.2126, 0.7152, 0.0722]
+    for text, brightness in zip(ax.texts, behind, strict=True):
+        digit = 1.0 if text.get_color() == "white" else 0.0159  # the luminance of #222222
+        contrast = (max(digit, brightness) + 0.05) / (min(digit, brightness) + 0.05)
+        assert contrast > 3.9, (text.get_text(), contrast)
+
+
 @pytest.mark.parametrize(
     ("size", "numbers", "texts"), [(20, None, 0), (20, True, 400), (3, None, 9), (3, False, 0)]
 )

@@ -133,6 +133,19 @@ def test_kernel_gallery_puts_zero_in_middle_grey_only_where_a_kernel_answers_wit
     assert insets == [["−1", "0", "1"], ["1/3"] * 3]
 
 
+def test_kernel_gallery_hides_nothing_of_a_picture_behind_a_kernel_or_a_title():
+    image, edge = np.zeros((15, 20)), np.array([[-1, 0, 1]] * 3)
+    names = [f"kernel {n}" for n in range(7)]
+    fig = plots.kernel_gallery(image, dict.fromkeys(names, edge), dict.fromkeys(names, image))
+    fig.draw_without_rendering()
+    drawn = [ax for ax in fig.axes if ax.get_title()]
+    kernels = [ax.child_axes[0].get_window_extent() for ax in drawn[1:]]
+    for kernel in kernels:
+        for ax in drawn:
+            assert not kernel.overlaps(ax.get_window_extent())
+            assert not kernel.overlaps(ax.title.get_window_extent())
+
+
 def test_kernel_gallery_refuses_responses_of_other_kernels():
     with pytest.raises(ValueError, match="must have the names"):
         plots.kernel_gallery(np.zeros((2, 2)), {"a": [[1]]}, {"b": [[1]]})
