@@ -24,7 +24,7 @@ from autograder.exercise import (
     choices,
 )
 from autograder.plain import Bound
-from course_lib import ops
+from course_lib import ops, shifts
 
 Array = npt.NDArray[Any]
 Op = Callable[[Array], Array]
@@ -1074,7 +1074,7 @@ def _sensitivity(
     x: Array,
     max_shift: int,
     *,
-    shifts: Callable[[int], Sequence[int]] = lambda n: range(1, n + 1),
+    steps: Callable[[int], Sequence[int]] = lambda n: range(1, n + 1),
     move: Callable[[Array, int], Array] = _to_the_right,
     change: Callable[[Array], Any] = lambda d: np.abs(d).mean(),
     gather: Callable[[list[float]], Any] = np.mean,
@@ -1082,7 +1082,7 @@ def _sensitivity(
 ) -> float:
     """The sensitivity to shifts; the keywords are what a learner gets wrong."""
     before = op(x)
-    changes = [float(change(op(move(x, s)) - before)) for s in shifts(max_shift)]
+    changes = [float(change(op(move(x, s)) - before)) for s in steps(max_shift)]
     return float(gather(changes) / scale(op, x))
 
 
@@ -1209,8 +1209,13 @@ SHIFT_SENSITIVITY = FunctionExercise(
         ),
     ),
     cases=_shift_cases,
-    reference=_sensitivity,
-    alternatives={"slices": _sensitivity_by_slices, "stacked": _sensitivity_stacked},
+    reference=shifts.shift_sensitivity,
+    alternatives={
+        "loops": _sensitivity_as(),
+        "slices": _sensitivity_by_slices,
+        "stacked": _sensitivity_stacked,
+    },
+    forbidden=("course_lib.shifts.shift_sensitivity",),
     misconceptions=(
         Misconception(
             "rolled_along_the_height",
@@ -1286,17 +1291,17 @@ SHIFT_SENSITIVITY = FunctionExercise(
         Misconception(
             "starts_at_no_shift",
             "Your shifts start at 0, where nothing changes: range(max_shift) is 0 … max_shift − 1.",
-            _sensitivity_as(shifts=lambda n: range(n)),
+            _sensitivity_as(steps=lambda n: range(n)),
         ),
         Misconception(
             "counts_no_shift",
             "You average a shift of 0 in, where nothing changes.",
-            _sensitivity_as(shifts=lambda n: range(n + 1)),
+            _sensitivity_as(steps=lambda n: range(n + 1)),
         ),
         Misconception(
             "largest_shift_only",
             "You measure the largest shift only: average over all from 1 on.",
-            _sensitivity_as(shifts=lambda n: [n]),
+            _sensitivity_as(steps=lambda n: [n]),
         ),
         Misconception(
             "summed",
