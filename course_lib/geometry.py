@@ -1,4 +1,4 @@
-"""Where the windows of a convolution stand: sizes, starts, and the pixels they touch.
+"""Where the windows of a convolution stand, and what a stack of them sees: sizes, starts, fields.
 
 Nothing here looks at a pixel's value. A convolution treats its two axes alike and apart, so most
 functions speak of one axis: an input of `n` pixels, a kernel of `kernel` taps, and
@@ -7,12 +7,15 @@ functions speak of one axis: an input of `n` pixels, a kernel of `kernel` taps, 
     padding   zeros put on at each end
     dilation  pixels from one tap of the kernel to the next (1: side by side)
 
-Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
+Sources: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016; for
+receptive fields Araujo, Norris and Sim, "Computing receptive fields of convolutional neural
+networks", Distill, 2019.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +23,21 @@ import numpy.typing as npt
 from course_lib._validate import IntOrPair, integer, pair, shown
 
 __all__ = [
+    "Layer",
+    "ReceptiveField",
+    "dilated_rf",
     "dropped_tail",
     "effective_kernel",
+    "field_by_layer",
     "flattened_distance",
+    "input_region",
+    "layers_to_see",
     "output_shape",
     "output_size",
     "pair",
+    "pixels_seen",
+    "receptive_field",
+    "rf_of_stack",
     "same_padding",
     "unused_pixels",
     "visit_counts",
@@ -261,3 +273,170 @@ def _flat_position(pixel: Sequence[int], name: str, width: int) -> int:
     if column >= width:
         raise ValueError(f"{name}[1] (={column}) must be below width (={width})")
     return row * width + column
+
+
+# ── what a stack of layers sees ─────────────────────────────────────────────────────────────────
+
+
+class Layer(NamedTuple):
+    """One layer with a window, a convolution or a pooling, along one axis."""
+
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+
+
+class ReceptiveField(NamedTuple):
+    """What the units of a layer see of the input, along one axis, in pixels.
+
+    Unit i covers the pixels from `start + i * jump` to `start + i * jump + size - 1`.
+    """
+
+    size: int
+    jump: int
+    start: int
+
+
+def receptive_field(layers: Iterable[Sequence[int]]) -> ReceptiveField:
+    """The receptive field of a stack: its size, the jump between units, and where unit 0's starts.
+
+    `layers` are `Layer`s or tuples (kernel, stride, padding, dilation), the first one next to the
+    input; a tuple may leave out its last numbers. A layer reaches over `effective_kernel - 1` steps
+    of its own input, and each of these is `jump` pixels long, the product of the strides before:
+
+        size  += (effective_kernel - 1) * jump
+        start -= padding * jump
+        jump  *= stride
+
+    The start is negative where unit 0 looks into the padding. No layer at all sees one pixel.
+
+    Raises ValueError for a layer that is none, TypeError for anything but integers.
+
+    >>> receptive_field([(3, 1, 1, 1), (3, 2, 1, 1), (3, 1, 1, 1), (3, 2, 1, 1)])
+    ReceptiveField(size=13, jump=4, start=-6)
+    """
+    return field_by_layer(layers)[-1]
+
+
+def field_by_layer(layers: Iterable[Sequence[int]]) -> list[ReceptiveField]:
+    """The receptive field before the first layer, after it, after the second, …
+
+    Raises as `receptive_field` does.
+
+    >>> [field.size for field in field_by_layer([(3, 1), (3, 2), (3, 1), (3, 2)])]
+    [1, 3, 5, 9, 13]
+    """
+    fields = [ReceptiveField(1, 1, 0)]
+    for place, given in enumerate(layers):
+        layer, field = _layer(given, f"layers[{place}]"), fields[-1]
+        steps = effective_kernel(layer.kernel, layer.dilation) - 1
+        fields.append(
+            ReceptiveField(
+                field.size + steps * field.jump,
+                field.jump * layer.stride,
+                field.start - layer.padding * field.jump,
+            )
+        )
+    return fields
+
+
+def _layer(given: Sequence[int], name: str) -> Layer:
+    if not isinstance(given, (tuple, list, np.ndarray)):
+        raise TypeError(
+            f"{name} (={shown(given)}) must be a tuple (kernel, stride, padding, dilation), "
+            f"not {type(given).__name__}"
+        )
+    if not 1 <= len(given) <= 4:
+        raise ValueError(
+            f"{name} (={shown(given)}) must have 1 to 4 numbers (kernel, stride, padding, dilation)"
+        )
+    lowest = {"kernel": 1, "stride": 1, "padding": 0, "dilation": 1}
+    return Layer(
+        *(
+            integer(value, f"{name}.{part}", at_least)
+            for value, (part, at_least) in zip(given, lowest.items(), strict=False)
+        )
+    )
+
+
+def input_region(layers: Iterable[Sequence[int]], index: int) -> tuple[int, int]:
+    """The first and the last input pixel that unit `index` of the last layer covers.
+
+    Both are part of the region, and neither is clipped to the image: a negative first pixel lies
+    in the padding. `layers` as for `receptive_field`.
+
+    Raises ValueError where `index` is below 0, and as `receptive_field` does.
+
+    >>> input_region([(3, 2, 1, 1), (3, 2, 1, 1)], index=2)
+    (5, 11)
+    """
+    index = integer(index, "index", at_least=0)
+    field = receptive_field(layers)
+    first = field.start + index * field.jump
+    return first, first + field.size - 1
+
+
+def pixels_seen(layers: Iterable[Sequence[int]], index: int = 0) -> tuple[int, ...]:
+    """The input pixels that reach unit `index`, in order, the padding's positions included.
+
+    They fill the `input_region` but where dilated taps or long strides leave gaps. As all regions
+    here, they are those of an image that goes on beyond its border: near it, padding takes the
+    place of some.
+
+    Raises as `input_region` does.
+
+    >>> pixels_seen([(3, 1, 0, 2)])
+    (0, 2, 4)
+    >>> pixels_seen([(3, 1, 0, 2), (3, 1, 0, 1)])
+    (0, 1, 2, 3, 4, 5, 6)
+    """
+    seen = {integer(index, "index", at_least=0)}
+    stack = [_layer(given, f"layers[{place}]") for place, given in enumerate(layers)]
+    for layer in reversed(stack):  # from the unit down to the pixels
+        seen = {
+            position
+            for unit in seen
+            for position in window_pixels(
+                unit * layer.stride - layer.padding, layer.kernel, layer.dilation
+            )
+        }
+    return tuple(sorted(seen))
+
+
+def rf_of_stack(n_layers: int, kernel: int = 3) -> int:
+    """The receptive field of `n_layers` equal layers at stride 1: each adds `kernel - 1` pixels.
+
+    Raises ValueError where `n_layers` is below 0 or `kernel` below 1.
+
+    >>> rf_of_stack(5), rf_of_stack(10), rf_of_stack(50)
+    (11, 21, 101)
+    """
+    n_layers = integer(n_layers, "n_layers", at_least=0)
+    kernel = integer(kernel, "kernel", at_least=1)
+    return 1 + n_layers * (kernel - 1)
+
+
+def layers_to_see(size: int, kernel: int = 3) -> int:
+    """The fewest stride-1 layers with this kernel whose receptive field has at least `size` pixels.
+
+    Raises ValueError where `size` is below 1, or `kernel` below 2: a 1×1 kernel sees one pixel
+    however often it is stacked.
+
+    >>> layers_to_see(224), layers_to_see(224, kernel=7), layers_to_see(1)
+    (112, 38, 0)
+    """
+    size = integer(size, "size", at_least=1)
+    kernel = integer(kernel, "kernel", at_least=2)
+    return -(-(size - 1) // (kernel - 1))
+
+
+def dilated_rf(dilations: Iterable[int], kernel: int = 3) -> int:
+    """The receptive field of stride-1 layers with these dilations, one number a layer.
+
+    Raises ValueError where a dilation or `kernel` is below 1.
+
+    >>> [dilated_rf([1, 2, 4, 8][:n]) for n in range(1, 5)]
+    [3, 7, 15, 31]
+    """
+    return receptive_field([(kernel, 1, 0, dilation) for dilation in dilations]).size
