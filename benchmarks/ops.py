@@ -2,9 +2,9 @@
 
 Each case runs the two by turns for some seconds (2 unless told otherwise), so that a busy moment of
 the machine falls on both, and prints the median of the ratios of their times: below 1, NumPy is
-the faster one. Absolute times depend on the machine; the ratios carry over. float32 throughout.
-A backward pass gives the gradients of x and of the weight. The exit status is 1 where a target is
-missed.
+the faster one. The time is the processor's, all threads together: what other programs take does not
+count. Absolute times depend on the machine; the ratios carry over. float32 throughout. A backward
+pass gives the gradients of x and of the weight. The exit status is 1 where a target is missed.
 
 The libraries read their number of threads, and the C library how it keeps freed memory, when they
 are loaded. So this program sets both and starts itself again. Without the second, every large
@@ -130,11 +130,11 @@ def alternate(
     times = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 5:
-        start = time.perf_counter()
+        start = time.process_time()
         ours()
-        middle = time.perf_counter()
+        middle = time.process_time()
         theirs()
-        times.append((middle - start, time.perf_counter() - middle))
+        times.append((middle - start, time.process_time() - middle))
     return (
         1000 * statistics.median(a for a, _ in times),
         1000 * statistics.median(b for _, b in times),

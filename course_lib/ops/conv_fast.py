@@ -32,8 +32,8 @@ from course_lib.ops.padding import pad_into, unpad
 BLOCK_BYTES = 2**21
 """About as much as a core's own cache holds."""
 
-Block = tuple[slice, slice, Array]
-"""Which images, which output positions, and their columns (n, G, C/G·K_h·K_w, positions)."""
+Block = tuple[int, slice, Array]
+"""Which image, which output positions, and their columns (G, C/G·K_h·K_w, positions)."""
 
 
 def blocked(x: Array, weight: Array, settings: ConvSettings) -> Array:
@@ -42,55 +42,13 @@ def blocked(x: Array, weight: Array, settings: ConvSettings) -> Array:
     Beside its result it takes no more memory than the columns of one image.
     """
     images, c_out, groups, (out_h, out_w) = len(x), len(weight), settings.groups, settings.out
+    # NumPy hands a product to BLAS where rows lie unbroken in memory, as those of a view may not.
+    weight = np.ascontiguousarray(weight)
     matrix = weight.reshape(groups, c_out // groups, -1)  # (G, C_out/G, C/G·K_h·K_w)
     out = np.empty((images, groups, c_out // groups, out_h * out_w), dtype=weight.dtype)
-    whole = _row_bytes(x.shape[1], settings, weight.dtype) * out_h
-    padded_image = x.shape[1] * settings.padded[0] * settings.padded[1] * weight.itemsize
-    at_most = min(BLOCK_BYTES, whole - padded_image if settings.is_padded else whole)
-    for some, positions, columns in column_blocks(x, settings, weight.dtype, at_most):
-        np.matmul(matrix, columns, out=out[some, :, :, positions])
+    for n, positions, columns in column_blocks(x, settings, weight.dtype):
+        np.matmul(matrix, columns, out=out[n, :, :, positions])
     return out.reshape(images, c_out, out_h, out_w)
-
-
-def column_blocks(
-    x: Array, settings: ConvSettings, dtype: np.dtype[Any], at_most: int = BLOCK_BYTES
-) -> Iterator[Block]:
-    """The columns of all images in blocks of `at_most` bytes, or of one output row if that is more.
-
-    Use a block before you ask for the next one, which overwrites it.
-    """
-    (images, channels), groups, (out_h, out_w) = x.shape[:2], settings.groups, settings.out
-    if settings.kernel == settings.stride == (1, 1) and not settings.is_padded and x.dtype == dtype:
-        for n in range(images):  # a 1×1 kernel's windows are the pixels as they lie
-            columns = x[n : n + 1].reshape(1, groups, channels // groups, out_h * out_w)
-            yield slice(n, n + 1), slice(0, out_h * out_w), columns
-        return
-
-    row_bytes = _row_bytes(channels, settings, dtype)
-    rows_each = max(min(at_most // row_bytes, out_h), 1)
-    images_each = max(min(at_most // (row_bytes * out_h), images), 1)
-    buffer = np.empty(images_each * rows_each * row_bytes // dtype.itemsize, dtype=dtype)
-    blocks = []  # where each belongs, and the buffer in the shapes of its windows and its columns
-    for top in range(0, out_h, rows_each):
-        rows = min(rows_each, out_h - top)
-        shape = (images_each, groups, channels // groups, *settings.kernel, rows, out_w)
-        block = buffer[: math.prod(shape)].reshape(shape)
-        columns = block.reshape(images_each, groups, -1, rows * out_w)
-        positions = slice(top * out_w, (top + rows) * out_w)
-        blocks.append((slice(top, top + rows), positions, block, columns))
-
-    if settings.is_padded:  # a border around a few images at a time, not around a copy of them all
-        bordered = np.zeros((images_each, channels, *settings.padded), dtype=dtype)
-    windows = window_view(bordered if settings.is_padded else x, settings)  # nothing copied yet
-    for first in range(0, images, images_each):
-        some = slice(first, min(first + images_each, images))
-        n = some.stop - first
-        if settings.is_padded:
-            pad_into(bordered[:n], x[some], settings.padding, settings.padding_mode)
-        here = windows[:n] if settings.is_padded else windows[some]
-        for place, positions, block, columns in blocks:
-            block[:n] = here[..., place, :]  # (n, G, C/G, K_h, K_w, rows, W_out)
-            yield some, positions, columns[:n]  # (n, G, C/G·K_h·K_w, rows·W_out)
 
 
 def weight_gradient(grad_out: Array, x: Array, settings: ConvSettings) -> Array:
@@ -103,50 +61,88 @@ def weight_gradient(grad_out: Array, x: Array, settings: ConvSettings) -> Array:
     per_group = x.shape[1] // settings.groups
     grad_out = grad_out.reshape(images, settings.groups, c_out // settings.groups, out_h * out_w)
     taps = per_group * settings.kernel[0] * settings.kernel[1]
-    grad = np.zeros((settings.groups, c_out // settings.groups, taps), dtype=grad_out.dtype)
-    for some, positions, columns in column_blocks(x, settings, grad_out.dtype):
-        products = grad_out[some, :, :, positions] @ columns.swapaxes(-1, -2)
-        grad += products.sum(axis=0)  # (n, G, C_out/G, C/G·K_h·K_w), added up over n
-    return grad.reshape(c_out, per_group, *settings.kernel)
+    grad = np.zeros((settings.groups, taps, c_out // settings.groups), dtype=grad_out.dtype)
+    for n, positions, columns in column_blocks(x, settings, grad_out.dtype):
+        grad += columns @ grad_out[n, :, :, positions].swapaxes(1, 2)  # (G, C/G·K_h·K_w, C_out/G)
+    return grad.swapaxes(1, 2).reshape(c_out, per_group, *settings.kernel)
+
+
+def column_blocks(x: Array, settings: ConvSettings, dtype: np.dtype[Any]) -> Iterator[Block]:
+    """The columns of all images, some output rows of one image at a time.
+
+    Use a block before you ask for the next one, which overwrites it.
+    """
+    (images, channels), groups, (out_h, out_w) = x.shape[:2], settings.groups, settings.out
+    if settings.kernel == settings.stride == (1, 1) and not settings.is_padded and x.dtype == dtype:
+        for n in range(images):  # a 1×1 kernel's windows are the pixels as they lie
+            yield n, slice(None), x[n].reshape(groups, channels // groups, out_h * out_w)
+        return
+
+    # With the bordered image, the buffer must not take more than the columns of a whole image.
+    row_bytes = channels * settings.kernel[0] * settings.kernel[1] * out_w * dtype.itemsize
+    border_bytes = channels * math.prod(settings.padded) * dtype.itemsize * settings.is_padded
+    rows_each = max(min(BLOCK_BYTES, row_bytes * out_h - border_bytes) // row_bytes, 1)
+    buffer = np.empty(row_bytes * rows_each // dtype.itemsize, dtype=dtype)
+    blocks = []  # where each belongs, and the buffer in the shapes of its windows and its columns
+    for top in range(0, out_h, rows_each):
+        rows = min(rows_each, out_h - top)
+        shape = (groups, channels // groups, *settings.kernel, rows, out_w)
+        block = buffer[: math.prod(shape)].reshape(shape)
+        columns = block.reshape(groups, -1, rows * out_w)  # (G, C/G·K_h·K_w, rows·W_out)
+        positions = slice(top * out_w, (top + rows) * out_w)
+        blocks.append((slice(top, top + rows), positions, block, columns))
+
+    if settings.is_padded:  # a border around one image at a time, not around a copy of them all
+        bordered = np.zeros((1, channels, *settings.padded), dtype=dtype)
+    windows = window_view(bordered if settings.is_padded else x, settings)  # nothing copied yet
+    for n in range(images):
+        if settings.is_padded:
+            pad_into(bordered[0], x[n], settings.padding, settings.padding_mode)
+        here = windows[0 if settings.is_padded else n]  # (G, C/G, K_h, K_w, H_out, W_out)
+        for place, positions, block, columns in blocks:
+            block[...] = here[..., place, :]
+            yield n, positions, columns
 
 
 def input_gradient(grad_out: Array, weight: Array, settings: ConvSettings) -> Array:
     """The gradient (N, C, H, W): each output hands back through the taps it came through.
 
-    The gradient of the columns is `weight.T @ grad_out`; `add_windows` brings it to the pixels. At
-    stride 1 there is a second way, a convolution of grad_out with the flipped kernel, which copies
-    where the first adds: it is the faster one unless it has more channels to copy.
+    The gradient of the columns is `weight.T @ grad_out`, and `add_windows` brings it to the pixels,
+    again some rows at a time. At stride 1 there is a second way, a convolution of grad_out with the
+    flipped kernel. It copies where the first adds, and is the faster one unless it has more
+    channels to copy.
     """
     images, c_out, (out_h, out_w) = len(grad_out), len(weight), settings.out
     groups, per_group = settings.groups, weight.shape[1]
-    by_group = weight.reshape(groups, c_out // groups, per_group, *settings.kernel)
+    by_group = np.ascontiguousarray(weight)
+    by_group = by_group.reshape(groups, c_out // groups, per_group, *settings.kernel)
     backwards = _backwards(settings)
     if backwards is not None and c_out // groups <= per_group:
         flipped = by_group.swapaxes(1, 2)[..., ::-1, ::-1]  # (G, C/G, C_out/G, K_h, K_w)
         flipped = flipped.reshape(groups * per_group, c_out // groups, *settings.kernel)
         return blocked(grad_out, flipped, backwards)
 
-    transposed = by_group.reshape(groups, c_out // groups, -1).swapaxes(
-        1, 2
-    )  # (G, C·K·K/G, C_out/G)
+    transposed = by_group.reshape(groups, c_out // groups, -1).swapaxes(1, 2)
     grad_out = grad_out.reshape(images, groups, c_out // groups, out_h * out_w)
-    row_bytes = _row_bytes(groups * per_group, settings, weight.dtype)
-    rows_each = max(min(BLOCK_BYTES // row_bytes, out_h), 1)
-    images_each = max(BLOCK_BYTES // (row_bytes * out_h), 1)
+    # As many whole images as fit into a block, or as many rows of one.
+    row_size = transposed[:, :, 0].size * out_w  # the columns of one output row
+    fitting = BLOCK_BYTES // (row_size * weight.itemsize)
+    rows_each, images_each = max(min(fitting, out_h), 1), max(min(fitting // out_h, images), 1)
+    buffer = np.empty(row_size * rows_each * images_each, dtype=weight.dtype)
+    bordered = np.empty((images_each, groups * per_group, *settings.padded), dtype=weight.dtype)
     grad = np.empty((images, groups * per_group, *settings.image), dtype=weight.dtype)
     for first in range(0, images, images_each):
-        some = grad_out[first : first + images_each]  # (n, G, C_out/G, H_out·W_out)
-        grad_padded = np.zeros((len(some), groups * per_group, *settings.padded), weight.dtype)
+        n = min(images_each, images - first)
+        grad_padded = bordered[:n]
+        grad_padded[...] = 0
         for top in range(0, out_h, rows_each):
             rows = min(rows_each, out_h - top)
-            columns = transposed @ some[..., top * out_w : (top + rows) * out_w]
-            windows = columns.reshape(len(some), -1, *settings.kernel, rows, out_w)
-            add_windows(
-                grad_padded, windows, settings, first_row=top
-            )  # (n, C, K_h, K_w, rows, W_o)
-        grad[first : first + len(some)] = unpad(
-            grad_padded, settings.padding, settings.padding_mode
-        )
+            positions = slice(top * out_w, (top + rows) * out_w)
+            columns = buffer[: n * rows * row_size].reshape(n, groups, -1, rows * out_w)
+            np.matmul(transposed, grad_out[first : first + n, :, :, positions], out=columns)
+            windows = columns.reshape(n, groups * per_group, *settings.kernel, rows, out_w)
+            add_windows(grad_padded, windows, settings, first_row=top)
+        grad[first : first + n] = unpad(grad_padded, settings.padding, settings.padding_mode)
     return grad
 
 
@@ -163,9 +159,3 @@ def _backwards(settings: ConvSettings) -> ConvSettings | None:
     return settings_for(
         settings.out, settings.kernel, 1, around, settings.dilation, settings.groups
     )
-
-
-def _row_bytes(channels: int, settings: ConvSettings, dtype: np.dtype[Any]) -> int:
-    """The memory of the columns of one output row, for all channels."""
-    k_h, k_w = settings.kernel
-    return channels * k_h * k_w * settings.out[1] * dtype.itemsize
