@@ -14,6 +14,8 @@ processing", 2006.
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
@@ -24,6 +26,8 @@ from course_lib.ops._settings import ConvSettings, Pair, padded, settings_for
 from course_lib.ops.padding import unpad
 
 __all__ = ["col2im", "im2col"]
+
+DType: TypeAlias = np.dtype[Any]
 
 
 def im2col(
@@ -98,9 +102,9 @@ def col2im(
     channels = rows // (kernel[0] * kernel[1])
     computing, result = computing_and_result_types(columns)
     windows = columns.reshape(images, channels, *kernel, *settings.out)  # (N, C, K_h, K_w, H_o, …)
-    grad_padded = np.zeros((images, channels, *settings.padded), dtype=computing)
-    add_windows(grad_padded, windows, settings)
-    return unpad(grad_padded, settings.padding, settings.padding_mode).astype(result)
+    phases = empty_phases(images, channels, settings, computing)
+    add_windows(phases, windows, settings)
+    return unpad(in_order(phases, settings), settings.padding, settings.padding_mode).astype(result)
 
 
 def window_view(x: Array, settings: ConvSettings) -> Array:
@@ -129,8 +133,19 @@ def window_view(x: Array, settings: ConvSettings) -> Array:
     )
 
 
-def add_windows(target: Array, windows: Array, settings: ConvSettings, first_row: int = 0) -> None:
-    """Add windows (…, K_h, K_w, rows, W_out) to the pixels (…, H_p, W_p) they stand over.
+def empty_phases(images: int, channels: int, settings: ConvSettings, dtype: DType) -> Array:
+    """Zeros for `add_windows`: a batch (N, C, H_p, W_p) with its columns sorted by phase.
+
+    Every s_w-th column of an image belongs to the same tap of neighbouring windows. Here they lie
+    side by side, so that adding to them goes at full speed: (N, C, H_p, s_w, W_p / s_w, rounded
+    up), where column q·s_w + f stands at [f, q].
+    """
+    (height, width), (_, s_w) = settings.padded, settings.stride
+    return np.zeros((images, channels, height, s_w, -(-width // s_w)), dtype=dtype)
+
+
+def add_windows(phases: Array, windows: Array, settings: ConvSettings, first_row: int = 0) -> None:
+    """Add windows (N, C, K_h, K_w, rows, W_out) to the pixels they stand over.
 
     Tap by tap, since within one tap no pixel occurs twice. `first_row` is the output row at which
     the windows begin.
@@ -140,12 +155,16 @@ def add_windows(target: Array, windows: Array, settings: ConvSettings, first_row
     for i in range(k_h):
         top = first_row * s_h + i * d_h
         for j in range(k_w):
-            left = j * d_w
-            target[
-                ...,
-                top : top + (rows - 1) * s_h + 1 : s_h,
-                left : left + (columns - 1) * s_w + 1 : s_w,
-            ] += windows[..., i, j, :, :]
+            left, phase = divmod(j * d_w, s_w)
+            here = phases[:, :, top : top + (rows - 1) * s_h + 1 : s_h, phase]
+            here[..., left : left + columns] += windows[:, :, i, j]  # (N, C, rows, W_out)
+
+
+def in_order(phases: Array, settings: ConvSettings) -> Array:
+    """The batch of `empty_phases` with its columns back in their order: (N, C, H_p, W_p)."""
+    images, channels, height, s_w, each = phases.shape
+    wide = phases.swapaxes(3, 4).reshape(images, channels, height, each * s_w)
+    return wide[..., : settings.padded[1]]
 
 
 def _size(x: Array) -> Pair:

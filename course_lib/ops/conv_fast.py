@@ -26,7 +26,7 @@ import numpy as np
 
 from course_lib._validate import Array
 from course_lib.ops._settings import ConvSettings, settings_for
-from course_lib.ops.columns import add_windows, window_view
+from course_lib.ops.columns import add_windows, empty_phases, in_order, window_view
 from course_lib.ops.padding import pad_into, unpad
 
 BLOCK_BYTES = 2**21
@@ -129,19 +129,19 @@ def input_gradient(grad_out: Array, weight: Array, settings: ConvSettings) -> Ar
     fitting = BLOCK_BYTES // (row_size * weight.itemsize)
     rows_each, images_each = max(min(fitting, out_h), 1), max(min(fitting // out_h, images), 1)
     buffer = np.empty(row_size * rows_each * images_each, dtype=weight.dtype)
-    bordered = np.empty((images_each, groups * per_group, *settings.padded), dtype=weight.dtype)
+    phases = empty_phases(images_each, groups * per_group, settings, weight.dtype)
     grad = np.empty((images, groups * per_group, *settings.image), dtype=weight.dtype)
     for first in range(0, images, images_each):
         n = min(images_each, images - first)
-        grad_padded = bordered[:n]
-        grad_padded[...] = 0
+        phases[...] = 0
         for top in range(0, out_h, rows_each):
             rows = min(rows_each, out_h - top)
             positions = slice(top * out_w, (top + rows) * out_w)
             columns = buffer[: n * rows * row_size].reshape(n, groups, -1, rows * out_w)
             np.matmul(transposed, grad_out[first : first + n, :, :, positions], out=columns)
             windows = columns.reshape(n, groups * per_group, *settings.kernel, rows, out_w)
-            add_windows(grad_padded, windows, settings, first_row=top)
+            add_windows(phases[:n], windows, settings, first_row=top)
+        grad_padded = in_order(phases[:n], settings)
         grad[first : first + n] = unpad(grad_padded, settings.padding, settings.padding_mode)
     return grad
 
