@@ -53,6 +53,10 @@ TRANSFORMS = {
     ),
 }
 
+BLOCK_BYTES = 2**20
+"""How much of the transformed pixels is made at a time: half of what a core's cache holds, as the
+products are as large again."""
+
 
 @in_floats
 def winograd(x: Array, weight: Array, settings: ConvSettings) -> Array:
@@ -85,16 +89,22 @@ def _minimal_filtering(x: Array, weight: Array, settings: ConvSettings, m: int) 
     inside = image[:, : settings.padded[0], : settings.padded[1]]
     tiles = sliding_window_view(image, (tile, tile), axis=(1, 2))[:, ::m, ::m]
     tiles = tiles.transpose(3, 4, 0, 1, 2)  # (tile, tile, C, T_h, T_w), a view of image
+    row_bytes = tile * tile * channels * tiles_w * weight.itemsize
+    rows_each = max(BLOCK_BYTES // row_bytes, 1)
     out = np.empty((images, c_out, out_h, out_w), dtype=weight.dtype)
     for n in range(images):
         pad_into(inside, x[n], settings.padding, settings.padding_mode)
-        d = b_t @ tiles.reshape(tile, -1)  # (tile, tile·C·T): Bᵀ from the left
-        d = b_t @ d.reshape(tile, tile, -1)  # (tile, tile, C·T): and B from the right
-        d = d.reshape(tile * tile, groups, channels // groups, tiles_h * tiles_w)
-        y = kernels @ d  # (tile², G, C_out/G, T): the products, and their sum over channels
-        y = a_t @ y.reshape(tile, -1)  # (m, tile·C_out·T): Aᵀ from the left
-        y = a_t @ y.reshape(m, tile, -1)  # (m, m, C_out·T): and A from the right
-        y = y.reshape(m, m, c_out, tiles_h, tiles_w).transpose(2, 3, 0, 4, 1)
-        y = y.reshape(c_out, tiles_h * m, tiles_w * m)  # (C_out, T_h, m, T_w, m) → one image
-        out[n] = y[:, :out_h, :out_w]
+        for top in range(0, tiles_h, rows_each):  # as many rows of tiles as stay in the cache
+            d = tiles[:, :, :, top : top + rows_each]
+            rows = d.shape[3]
+            d = b_t @ d.reshape(tile, -1)  # (tile, tile·C·T): Bᵀ from the left
+            d = b_t @ d.reshape(tile, tile, -1)  # (tile, tile, C·T): and B from the right
+            d = d.reshape(tile * tile, groups, channels // groups, rows * tiles_w)
+            y = kernels @ d  # (tile², G, C_out/G, T): the products, and their sum over channels
+            y = a_t @ y.reshape(tile, -1)  # (m, tile·C_out·T): Aᵀ from the left
+            y = a_t @ y.reshape(m, tile, -1)  # (m, m, C_out·T): and A from the right
+            y = y.reshape(m, m, c_out, rows, tiles_w).transpose(2, 3, 0, 4, 1)
+            y = y.reshape(c_out, rows * m, tiles_w * m)  # (C_out, T_h, m, T_w, m) → an image
+            below = out[n, :, top * m : (top + rows) * m]
+            below[...] = y[:, : below.shape[1], :out_w]
     return out
