@@ -214,3 +214,82 @@ def test_planes_need_two_axes(shape):
 def test_an_error_shows_no_more_than_a_line(value):
     assert len(_validate.shown(value)) <= 60
     assert "\n" not in _validate.shown(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(2, (2, 2, 2)), (np.int64(2), (2, 2, 2)), ([1, 2, np.int8(3)], (1, 2, 3))],
+)
+def test_triples(value, expected):
+    answer = _validate.triple(value, "stride", at_least=1)
+    assert answer == expected
+    assert all(type(number) is int for number in answer)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (0, ValueError, "stride (=0) must be at least 1"),
+        ((1, 0, 1), ValueError, "stride[1] (=0) must be at least 1"),
+        ((1, 2), ValueError, "stride (=(1, 2)) must be an integer or a triple (depth, height, w"),
+        (1.0, TypeError, "stride (=1.0) must be an integer"),
+        ((1, 1, None), TypeError, "stride[2] (=None) must be an integer"),
+    ],
+)
+def test_what_is_no_triple(value, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        _validate.triple(value, "stride", at_least=1)
+
+
+def test_numbers_may_be_few_or_none():
+    for shape in ((), (0,), (2, 0, 3), (4,)):
+        assert _validate.numbers(np.ones(shape), "x").shape == shape
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (0, 3, 4, 5)])
+def test_a_batch_may_hold_no_images(shape):
+    assert _validate.batch(np.ones(shape), "x", "NCHW").shape == shape
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((3, 4, 5), "x has shape (3, 4, 5), must have 4 dimensions (N, C, H, W)"),
+        ((2, 0, 4, 5), "x has shape (2, 0, 4, 5), must not be empty but along N"),
+        ((0, 3, 4, 0), "x has shape (0, 3, 4, 0), must not be empty but along N"),
+    ],
+)
+def test_what_is_no_batch(shape, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        _validate.batch(np.ones(shape), "x", "NCHW")
+
+
+def test_a_shape_is_asked_for_with_its_reason():
+    assert _validate.shaped([1, 2, 3], "bias", (3,), "why").tolist() == [1, 2, 3]
+    message = re.escape("bias has shape (), must have shape (3,): one each")
+    with pytest.raises(ValueError, match=message):
+        _validate.shaped(1.0, "bias", (3,), "one each")
+
+
+@pytest.mark.parametrize("value", [1, 0.5, np.float32(0.5), np.int64(2)])
+def test_any_real_number_is_a_number(value):
+    answer = _validate.number(value, "eps", above=0)
+    assert answer == value
+    assert type(answer) is float
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (0.0, ValueError, "eps (=0.0) must be above 0"),
+        (np.nan, ValueError, "eps (=nan) must be finite"),
+        (np.inf, ValueError, "eps (=inf) must be finite"),
+        (True, TypeError, "eps (=True) must be a number, not bool"),
+        ("1e-5", TypeError, "eps (='1e-5') must be a number, not str"),
+        (None, TypeError, "eps (=None) must be a number"),
+        (1j, TypeError, "eps (=1j) must be a number"),
+    ],
+)
+def test_what_is_no_number(value, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        _validate.number(value, "eps", above=0)

@@ -163,6 +163,15 @@ def test_integers_too_large_for_a_detour_are_refused(algorithm):
 
 
 @algorithms
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_a_batch_of_no_images_gives_one(algorithm, dtype):
+    x, weight = np.ones((0, 4, 5, 6), dtype), np.ones((2, 2, 3, 3), dtype)
+    out = conv2d(x, weight, padding=1, groups=2, algorithm=algorithm)
+    assert out.shape == (0, 2, 5, 6)
+    assert out.dtype == dtype
+
+
+@algorithms
 def test_unsigned_integers_stay_integers(algorithm):
     x, weight = np.full((1, 1, 3, 3), 7, np.uint64), np.full((1, 1, 3, 3), -1)
     out = conv2d(x, weight, algorithm=algorithm)

@@ -23,6 +23,17 @@ def test_in_fractions_the_identity_is_exact(m):
     assert len(g) == m + 2  # multiplications, in place of 3·m
 
 
+@pytest.mark.parametrize("algorithm", ["winograd", "winograd_2x2"])
+@pytest.mark.parametrize("block_bytes", [1, 3_000, 2**40])
+def test_blocks_of_any_size_give_the_same_numbers(algorithm, block_bytes, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(2, 4, 17, 15)), rng.normal(size=(6, 2, 3, 3))
+    expected = conv2d(x, weight, padding=1, groups=2, algorithm="loops")
+    monkeypatch.setattr("course_lib.ops.conv_winograd.BLOCK_BYTES", block_bytes)
+    out = conv2d(x, weight, padding=1, groups=2, algorithm=algorithm)
+    np.testing.assert_allclose(out, expected, 1e-10, 1e-12)
+
+
 def test_larger_tiles_cost_accuracy():
     rng = np.random.default_rng(0)
     x, weight = rng.normal(size=(1, 32, 16, 16)), rng.normal(size=(8, 32, 3, 3))
