@@ -2463,8 +2463,8 @@ QUIZ = QuestionExercise(
 )
 
 EXERCISES = (
-    CONV2D,
     ORANGE_DETECTOR,
+    CONV2D,
     CONV_COST,
     POINTWISE_CONV,
     IM2COL,
