@@ -214,7 +214,7 @@ explorer
 # %%
 explorer.position = [3, 3]
 explorer.filled = True
-explorer.value, explorer.output.max()
+explorer.value, int(explorer.output.max())
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.

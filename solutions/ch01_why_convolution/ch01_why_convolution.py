@@ -276,6 +276,7 @@ assert layers[0][2] < layers[3][2] < layers[1][2]
 # four stand in the vector?*
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.flattening(height=5, width=6, pixel=(2, 2)),
     "A grid of 5×6 pixels, numbered row by row, with pixel 14 and its neighbours 8, 13, "
@@ -507,6 +508,7 @@ print()
 report(results)
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 assert fall("CNN, average head") > 0.03 > abs(fall("MLP"))
 
 described(
@@ -576,6 +578,7 @@ print()
 report(results)
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 assert fall("CNN, flatten head") < fall("CNN, average head") / 2
 assert np.mean(results["CNN, flatten head"][0]) > in_their_places["CNN, average head"]
 
@@ -652,6 +655,7 @@ for name, added in (("without positions", 0.0), ("with positions", position)):
 # convolution. *Before you run the cell: what will the three maps look like?*
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 assert change["without positions"] < 1e-12 < 0.1 < change["with positions"]
 
 
@@ -731,6 +735,7 @@ by_sliding = ops.conv2d_single(image, kernel).ravel()
 assert np.array_equal(by_matrix, by_sliding)
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.matrix_structure(matrix, height=5, width=6),
     "A matrix of 12 rows and 30 columns, its columns grouped by image rows. In each row "
@@ -984,6 +989,7 @@ for mode in ("circular", "zeros"):
     print(f"{mode:8}: error {maps[mode].max():.2g}")
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.error_maps({"circular padding": maps["circular"], "zero padding": maps["zeros"]}),
     "Two maps of equivariance errors. With circular padding the map is empty. With "
