@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from course_lib.explorers import Connections, Pooling, SlidingKernel
+from course_lib.explorers import Connections, Pooling, ReceptiveField, SlidingKernel
 from course_lib.explorers.base import Explorer
 from course_lib.explorers.sliding_kernel import ramp
 
@@ -46,6 +46,13 @@ HOVER = """([grid, steps]) => {
         cell.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
     }));
 }"""
+CLICK = """([layer, steps]) => {
+    const units = [...document.querySelectorAll(`.cx-unit[data-layer="${layer}"]`)];
+    return Array.from({ length: steps }, (_, i) => time(() => {
+        const unit = units[(i * 7) % units.length];
+        unit.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+    }));
+}"""
 DRAG = """([, steps]) => {
     const grid = document.querySelector(".cx-image");
     grid.setPointerCapture = () => {}; // the pointer is not a real one
@@ -62,6 +69,7 @@ DRAG = """([, steps]) => {
 
 LARGEST = SlidingKernel(image=ramp(10), kernel=[[1] * 5] * 5, padding=4, filled=True)
 LARGEST_POOLING = Pooling(image=ramp(10), kind="strided", stride=1)
+LARGEST_STACK = ReceptiveField(image_size=64, layers=[(3, 1, 1)] * 8, unit=(8, 32))
 CASES: list[tuple[str, Explorer, str, str]] = [
     ("SlidingKernel, default: stride slider", SlidingKernel(), SLIDER, "stride"),
     ("SlidingKernel, default: image slider", SlidingKernel(), SLIDER, "image"),
@@ -75,6 +83,10 @@ CASES: list[tuple[str, Explorer, str, str]] = [
     ("Pooling, default: hover an output", Pooling(), HOVER, "output"),
     ("Pooling, largest: shift slider", LARGEST_POOLING, SLIDER, "shift to the right"),
     ("Pooling, largest: hover a pixel", LARGEST_POOLING, HOVER, "image"),
+    ("ReceptiveField, default: pixels slider", ReceptiveField(), SLIDER, "pixels"),
+    ("ReceptiveField, default: click a unit", ReceptiveField(), CLICK, "4"),
+    ("ReceptiveField, largest: pixels slider", LARGEST_STACK, SLIDER, "pixels"),
+    ("ReceptiveField, largest: click a unit", LARGEST_STACK, CLICK, "8"),
     ("Connections, default: kernel slider", Connections(), SLIDER, "kernel size"),
     ("Connections, default: hover an output", Connections(), HOVER, "outputs"),
     ("Connections, largest: kernel slider", Connections(image_size=8), SLIDER, "kernel size"),

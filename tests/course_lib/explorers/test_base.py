@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from course_lib.explorers import Connections, Pooling, SlidingKernel
+from course_lib.explorers import Connections, Pooling, ReceptiveField, SlidingKernel
 
-EXPLORERS = [Connections, Pooling, SlidingKernel]
+EXPLORERS = [Connections, Pooling, ReceptiveField, SlidingKernel]
 
 
 def state_in(page):
