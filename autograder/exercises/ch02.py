@@ -163,6 +163,14 @@ def _size_truncated(
     return size
 
 
+def _size_refusing_an_exact_fit(
+    n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> int:
+    if dilation * (kernel - 1) + 1 >= n + 2 * padding:
+        raise ValueError("no window fits")
+    return _size_in_one_formula(n, kernel, stride, padding, dilation)
+
+
 def _size_one_less_and_refused(
     n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> int:
@@ -366,6 +374,11 @@ OUTPUT_SIZE = FunctionExercise(
             "refuses_before_padding",
             "You compare the kernel with the bare input: padding can make room for it.",
             _size_refusing_before_padding,
+        ),
+        Misconception(
+            "refuses_an_exact_fit",
+            "You refuse a kernel as long as the padded axis: it has one place.",
+            _size_refusing_an_exact_fit,
         ),
         Misconception(
             "refuses_with_padding_once",
@@ -703,9 +716,22 @@ def _conv_of_one_number(
 def _conv_dilating_the_size_only(
     image: Array, kernel: Array, stride: Any = 1, padding: Any = 0, dilation: Any = 1
 ) -> Array:
-    out = np.zeros(_correlate(image, kernel, stride, padding, dilation).shape)
-    neighbours = _correlate(image, kernel, stride, padding)
-    out[:] = neighbours[: out.shape[0], : out.shape[1]]
+    height, width = _correlate(image, kernel, stride, padding, dilation).shape
+    return _correlate(image, kernel, stride, padding)[:height, :width]
+
+
+def _conv_dilating_the_window_only(
+    image: Array, kernel: Array, stride: Any = 1, padding: Any = 0, dilation: Any = 1
+) -> Array:
+    """A window over the edge makes a slice too short, which NumPy may or may not complain of."""
+    (s_h, s_w), (d_h, d_w) = _pair(stride), _pair(dilation)
+    padded, (k_h, k_w) = _padded(image, padding), kernel.shape
+    out = np.zeros(((padded.shape[0] - k_h) // s_h + 1, (padded.shape[1] - k_w) // s_w + 1))
+    for r in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            y, x = r * s_h, c * s_w
+            window = padded[y : y + d_h * (k_h - 1) + 1 : d_h, x : x + d_w * (k_w - 1) + 1 : d_w]
+            out[r, c] = (window * kernel).sum()
     return out
 
 
@@ -876,6 +902,12 @@ CONV2D_SINGLE = FunctionExercise(
             "Your output has the size that the dilation gives, but your windows still read "
             "neighbouring pixels.",
             _conv_dilating_the_size_only,
+        ),
+        Misconception(
+            "dilation_in_the_window_only",
+            "Your windows spread their taps, but your output is as large as without dilation, so "
+            "the last windows run over the edge.",
+            _conv_dilating_the_window_only,
         ),
         Misconception(
             "dilation_counts_gaps",
@@ -1218,6 +1250,18 @@ def _visits_from_every_pixel(
     return counts[p_h : p_h + height, p_w : p_w + width]
 
 
+def _visits_over_the_unpadded(
+    height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
+) -> Array:
+    """The padding is in the map and comes off again, but no window reaches its far end."""
+    (k_h, k_w), (s_h, s_w), (p_h, p_w) = _pair(kernel), _pair(stride), _pair(padding)
+    counts = np.zeros((height + 2 * p_h, width + 2 * p_w), dtype=int)
+    for top in range(0, height - k_h + 1, s_h):
+        for left in range(0, width - k_w + 1, s_w):
+            counts[top : top + k_h, left : left + k_w] += 1
+    return counts[p_h : p_h + height, p_w : p_w + width]
+
+
 def _visits_from_minus_padding(
     height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
 ) -> Array:
@@ -1301,6 +1345,12 @@ VISIT_COUNTS = FunctionExercise(
             "You let windows start anywhere, also where they hang over the far edge: which of them "
             "fit?",
             _visits_from_every_pixel,
+        ),
+        Misconception(
+            "range_of_the_unpadded",
+            "Your windows walk over the padded map only as far as the unpadded image reaches: how "
+            "many fit into the padded one?",
+            _visits_over_the_unpadded,
         ),
         Misconception(
             "starts_below_zero",

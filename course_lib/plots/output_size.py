@@ -311,7 +311,7 @@ def _inset_kernel(ax: Axes, weights: Array) -> None:
     heatmap(inset, weights, numbers=True, limit=2 * float(np.abs(weights).max()))
     for text, weight in zip(inset.texts, weights.ravel(), strict=True):
         text.set_text(_weight(float(weight)))
-        text.set_fontsize(9)
+        text.set_fontsize(11)
         text.set_color(INK)
 
 
