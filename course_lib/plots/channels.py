@@ -289,7 +289,7 @@ def shape_flow(shapes: Mapping[str, Sequence[int]], title: str = "") -> Figure:
 
     All are drawn to one scale, the depth shortened; the numbers stand below.
 
-    Raises ValueError for shapes of other lengths, and for none at all.
+    Raises ValueError for shapes of other lengths, and where none is (C, H, W).
 
     >>> fig = shape_flow({"image": (3, 8, 8), "flatten": (192,)})
     >>> [text.get_text() for text in fig.axes[0].texts]
@@ -300,7 +300,10 @@ def shape_flow(shapes: Mapping[str, Sequence[int]], title: str = "") -> Figure:
     for name, shape in shapes.items():
         if len(shape) not in (1, 3):
             raise ValueError(f"{name} (={tuple(shape)}) must be (C, H, W) or (F,)")
-    tallest = max(shape[1] for shape in shapes.values() if len(shape) == 3)
+    heights = [shape[1] for shape in shapes.values() if len(shape) == 3]
+    if not heights:
+        raise ValueError("shapes must hold at least one of three axes, to scale the others by")
+    tallest = max(heights)
     fig, (ax,) = figure(1, size=(1.65 * len(shapes), 2.6), title=title)
     left, gap = 0.0, 0.9 * tallest
     for name, shape in shapes.items():

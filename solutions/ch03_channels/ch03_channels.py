@@ -762,8 +762,8 @@ print(f"one_product      {fastest * 1e3:7.1f} ms, {work / fastest / 1e9:6.2f} GM
 # %% [markdown]
 # The loops lose to Python's overhead. But the second program runs in compiled code, too, and still
 # falls behind. What the product has on its side is decades of work on one routine: it keeps the numbers
-# that it needs next close to the processor, uses each several times once they are there, and multiplies
-# several pairs at once. A library that turns a convolution into a matrix product gets all of that for
+# that it needs next close to the processor, uses each several times once they are there, multiplies
+# several pairs at once, and takes more than one core where it finds them. A library that turns a convolution into a matrix product gets all of that for
 # free. That is why they like to.
 #
 # The price is memory. *Before you run the cell: each pixel of a large image lies in nine windows of a
@@ -906,7 +906,7 @@ for step in range(300):
     _, grad_weight, grad_bias = backward(upstream, colours, weight)
     weight, bias = weight - 0.5 * grad_weight, bias - 0.5 * grad_bias
 
-print("red, green, blue:", weight.ravel().round(2), " bias:", bias.round(2))
+print(f"red {weight[0, 0, 0, 0]:.2f}, blue {weight[0, 2, 0, 0]:.2f}, bias {bias[0]:.2f}")
 assert weight[0, 0, 0, 0] > 0 > weight[0, 2, 0, 0] and bias[0] < 0
 described(
     plots.learned_weights(
