@@ -1294,6 +1294,11 @@ SHIFT_SENSITIVITY = FunctionExercise(
             _sensitivity_as(steps=lambda n: range(n)),
         ),
         Misconception(
+            "stops_one_short",
+            "range(1, max_shift) ends at max_shift − 1: the largest shift belongs to it.",
+            _sensitivity_as(steps=lambda n: range(1, n)),
+        ),
+        Misconception(
             "counts_no_shift",
             "You average a shift of 0 in, where nothing changes.",
             _sensitivity_as(steps=lambda n: range(n + 1)),

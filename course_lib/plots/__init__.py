@@ -4,6 +4,7 @@
     why_convolution  chapter 01
     output_size      chapter 02
     channels         chapter 03
+    pooling          chapter 04
 
 No function here shows anything, keeps a figure alive or sets matplotlib's global state. A chapter
 hands the figure to `described` together with the text that stands in for it.

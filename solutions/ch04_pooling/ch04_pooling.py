@@ -1065,8 +1065,8 @@ check(blur_pool2d, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Put it under the striped row, behind a maximum at stride 1. Watch the second and the last row: they
-# should be alike.
+# Put it under the striped row, behind a maximum at stride 1. *Before you run the cell:* with the plain
+# pool, half of the outputs changed from 0 to 1. What will the second and the last row differ by now?
 
 # %%
 blur = yours_or_ours(
@@ -1102,6 +1102,9 @@ plain_change = np.abs(pooled_row(shifted) - pooled_row(row))[inside].mean()
 assert np.abs(after - before).mean() == 0.25 < plain_change == 0.5
 
 # %% [markdown]
+# A quarter at every place, on average half of what it was. (The first and last numbers are left out:
+# the row goes on in a circle, and the blur's border does not.) A wider blur would take away more.
+#
 # *Before you play:* the explorer holds a handwritten 0. Shift it to the right, a pixel at a time, and
 # watch how much the output changes, for each of the four kinds. Which kind will come back to exactly
 # the same numbers, only moved, at every second step? Which changes least at the first?

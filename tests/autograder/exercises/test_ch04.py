@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from autograder.exercises import ch04
@@ -105,8 +106,6 @@ def passed(name: str, answer: object) -> list[str]:
 
 
 def by_torch(name, *args, **sizes):
-    import torch
-
     functional = torch.nn.functional
     as_ints = {
         key: value if value is None else tuple(int(v) for v in np.broadcast_to(value, 2))
@@ -130,8 +129,6 @@ def test_pooling_is_pytorchs(name, seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_gradients_are_pytorchs(seed):
-    import torch
-
     functional = torch.nn.functional
     for name, forward in (
         ("max_pool2d_backward", functional.max_pool2d),
@@ -170,8 +167,6 @@ def test_the_blur_is_scipys(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_heads_have_as_many_parameters_as_pytorchs(seed):
-    import torch
-
     for case in BY_NAME["head_params"].draw(seed):
         channels, height, width, n_classes, head = case.args
         inputs = channels * height * width if head == "flatten" else channels
@@ -243,8 +238,6 @@ def test_the_courses_pooling_is_forbidden():
 
 
 def test_autograd_is_no_backward_pass():
-    import torch
-
     def autograd(grad_out, x, kernel_size, stride=None):
         tensor = torch.tensor(np.asarray(x, dtype=float), requires_grad=True)
         sizes = [
@@ -260,8 +253,6 @@ def test_autograd_is_no_backward_pass():
 
 
 def test_a_tensor_from_torchs_own_sums_is_welcome():
-    import torch
-
     assert verdict("global_avg_pool2d", lambda x: torch.tensor(x * 1.0).mean((2, 3))).score == 1
 
 
