@@ -482,12 +482,12 @@ def _pad_image_in_the_corner(image: Array, padding: Any) -> Array:
 
 
 def _pad_cases(rng: np.random.Generator) -> Iterator[Case]:
-    yield Case("one number", (_real(rng, 1, 2), 2), note="one row")
+    yield Case("one number", (_pencil(rng, 1, 2), 2), note="one row")
     yield Case("one number", (_real(rng, 2, 3), 0), note="no padding at all")
     yield Case("one number", (_whole(rng, 3, 2) + 9, 1))
     yield Case("one number", (_real(rng, 4, 3), np.int64(3)))
-    yield Case("a pair", (_real(rng, 2, 2), (1, 0)))
-    yield Case("a pair", (_real(rng, 3, 3), (0, 2)))
+    yield Case("a pair", (_pencil(rng, 2, 2), (1, 0)))
+    yield Case("a pair", (_pencil(rng, 3, 3), (0, 2)))
     yield Case("a pair", (_real(rng, 2, 4), [2, 1]))
     height, width = (int(n) for n in rng.integers(2, 6, 2))
     yield Case("a pair", (_real(rng, height, width), (3, 1)))
@@ -572,6 +572,11 @@ ZERO_PAD = FunctionExercise(
             "border_repeated",
             "You repeat the border pixels: zeros are asked.",
             _pad_repeating_the_border,
+        ),
+        Misconception(
+            "integers_only",
+            "Your zeros are integers, and what you write between them loses its decimals.",
+            lambda image, padding: _pad_into_zeros(image, padding).astype(int),
         ),
     ),
     forbidden=(
@@ -1531,6 +1536,19 @@ def _unflipped_convolution(
     return _image_gradient(grad_out, image, kernel[::-1, ::-1], stride, padding)
 
 
+def _kernel_gradient_unpadded(
+    grad_out: Array, image: Array, kernel: Array, stride: Any, padding: Any
+) -> Array:
+    """The windows laid on the bare image, as far as they find pixels there."""
+    (s_h, s_w), (k_h, k_w) = _pair(stride), kernel.shape
+    grad = np.zeros(kernel.shape)
+    for r in range(grad_out.shape[0]):
+        for c in range(grad_out.shape[1]):
+            window = image[r * s_h : r * s_h + k_h, c * s_w : c * s_w + k_w]
+            grad[: window.shape[0], : window.shape[1]] += grad_out[r, c] * window
+    return grad
+
+
 def _last_window_only(
     grad_out: Array, image: Array, kernel: Array, stride: Any, padding: Any
 ) -> Array:
@@ -1702,6 +1720,12 @@ CONV2D_SINGLE_BACKWARD = FunctionExercise(
             "The image's gradient has the image's shape: pixels that the floor dropped are in it, "
             "with zero.",
             _backward_as(image_part=_dropped_pixels_left_out),
+        ),
+        Misconception(
+            "kernel_gradient_unpadded",
+            "Your kernel gradient reads the image without its padding: the forward pass's windows "
+            "stood on the padded one.",
+            _backward_as(kernel_part=_kernel_gradient_unpadded),
         ),
         Misconception(
             "rest_kept",
