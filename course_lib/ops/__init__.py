@@ -1,21 +1,21 @@
 """Operators in NumPy, each with its backward pass beside it in the same file.
 
-    padding      pad2d: what lies beyond the border of an image
-    toeplitz     conv_matrix: a convolution written out as the matrix it is
-    conv         conv2d_single, true_convolution: one image, one kernel
-    columns      im2col, col2im: the windows of an image as a matrix
-    conv_2d      conv2d: batches, channels, groups; in several ways, from loops to Winograd
-    conv_1d      conv1d: signals
-    conv_3d      conv3d: videos and scans (forward only)
-    separable    depthwise_conv2d, pointwise_conv2d
-    transpose    conv_transpose2d
-    pool         max_pool2d, avg_pool2d, global_avg_pool2d
-    blur_pool    blur_pool2d
-    norm         batch_norm2d, layer_norm, group_norm
-    activation   relu, gelu, sigmoid, silu
-    loss         softmax, cross_entropy
+    padding          pad2d: what lies beyond the border of an image
+    toeplitz         conv_matrix: a convolution written out as the matrix it is
+    conv             conv2d_single, true_convolution: one image, one kernel
+    columns          im2col, col2im: the windows of an image as a matrix
+    conv_2d          conv2d: batches, channels, groups; in several ways, from loops to Winograd
+    conv_1d          conv1d: signals
+    conv_3d          conv3d: videos and scans (forward only)
+    separable        depthwise_conv2d, pointwise_conv2d
+    transpose        conv_transpose2d
+    pool             max_pool2d, avg_pool2d, global_avg_pool2d
+    blur_pool        blur_pool2d
+    norm             batch_norm2d, layer_norm, group_norm
+    activation       relu, gelu, sigmoid, silu
+    loss             softmax, cross_entropy
     fully_connected  linear
-    attention    scaled_dot_product_attention
+    attention        scaled_dot_product_attention
 
 Behind `conv2d` stand `conv_fast` (what it does unless told otherwise), `conv_fft` and
 `conv_winograd`.
@@ -24,8 +24,8 @@ Behind `conv2d` stand `conv_fast` (what it does unless told otherwise), `conv_ff
 image as it is. `true_convolution` is the one that flips it. `conv2d_single` takes one (H, W) array;
 everything else takes batches (N, C, H, W) and weights (C_out, C_in/groups, K_h, K_w).
 
-The backward pass of `f(x, …)` is `f_backward(grad_out, x, …)` with the arguments of the forward
-pass; it returns the gradients in their order. Nothing is remembered between the two.
+The backward pass of `f(x, …)` is `f_backward(grad_out, x, …)` with those arguments of the forward
+pass that it needs; it returns the gradients in their order. Nothing is remembered between the two.
 
 Everywhere: the inputs are never changed and the results are new arrays. The type of a result
 follows NumPy's promotion of the types that went in, with two additions. Integers and booleans are

@@ -39,7 +39,8 @@ Block = tuple[int, slice, Array]
 def blocked(x: Array, weight: Array, settings: ConvSettings) -> Array:
     """Convolution, (N, C, H, W) → (N, C_out, H_out, W_out), a block of windows at a time.
 
-    Beside its result it takes no more memory than the columns of one image.
+    Beside its result it takes no more memory than the columns of one image. (Where there are fewer
+    columns than pixels, as with a padded 1×1 kernel, it is that image with its border.)
     """
     images, c_out, groups, (out_h, out_w) = len(x), len(weight), settings.groups, settings.out
     # NumPy hands a product to BLAS where rows lie unbroken in memory, as those of a view may not.

@@ -1,4 +1,7 @@
-"""A fully connected layer: every output is a weighted sum of all inputs."""
+"""A fully connected layer: every output is a weighted sum of all inputs.
+
+Source: Goodfellow, Bengio and Courville, "Deep learning", 2016, section 6.1.
+"""
 
 from __future__ import annotations
 

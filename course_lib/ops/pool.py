@@ -4,8 +4,9 @@ Nothing here is learned. Both kinds work on rows and columns one after the other
 window is the largest of its rows' largest, and a sum is a sum of sums. So a K×K window takes 2K
 steps in place of K².
 
-Sources: LeCun et al., "Gradient-based learning applied to document recognition", 1998 (mean); Lin,
-Chen and Yan, "Network in network", 2014 (global).
+Sources: LeCun et al., "Gradient-based learning applied to document recognition", 1998 (mean);
+Scherer, Müller and Behnke, "Evaluation of pooling operations in convolutional architectures for
+object recognition", 2010 (largest); Lin, Chen and Yan, "Network in network", 2014 (global).
 """
 
 from __future__ import annotations
