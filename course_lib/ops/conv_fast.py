@@ -74,14 +74,15 @@ def column_blocks(x: Array, settings: ConvSettings, dtype: np.dtype[Any]) -> Ite
     Use a block before you ask for the next one, which overwrites it.
     """
     (images, channels), groups, (out_h, out_w) = x.shape[:2], settings.groups, settings.out
-    if settings.kernel == settings.stride == (1, 1) and not settings.is_padded and x.dtype == dtype:
+    is_padded = settings.is_padded
+    if settings.kernel == settings.stride == (1, 1) and not is_padded and x.dtype == dtype:
         for n in range(images):  # a 1×1 kernel's windows are the pixels as they lie
             yield n, slice(None), x[n].reshape(groups, channels // groups, out_h * out_w)
         return
 
     # With the bordered image, the buffer must not take more than the columns of a whole image.
     row_bytes = channels * settings.kernel[0] * settings.kernel[1] * out_w * dtype.itemsize
-    border_bytes = channels * math.prod(settings.padded) * dtype.itemsize * settings.is_padded
+    border_bytes = channels * math.prod(settings.padded) * dtype.itemsize * is_padded
     rows_each = max(min(BLOCK_BYTES, row_bytes * out_h - border_bytes) // row_bytes, 1)
     buffer = np.empty(row_bytes * rows_each // dtype.itemsize, dtype=dtype)
     blocks = []  # where each belongs, and the buffer in the shapes of its windows and its columns
@@ -91,17 +92,17 @@ def column_blocks(x: Array, settings: ConvSettings, dtype: np.dtype[Any]) -> Ite
         block = buffer[: math.prod(shape)].reshape(shape)
         columns = block.reshape(groups, -1, rows * out_w)  # (G, C/G·K_h·K_w, rows·W_out)
         positions = slice(top * out_w, (top + rows) * out_w)
-        blocks.append((slice(top, top + rows), positions, block, columns))
+        blocks.append(((..., slice(top, top + rows), slice(None)), positions, block, columns))
 
-    if settings.is_padded:  # a border around one image at a time, not around a copy of them all
+    if is_padded:  # a border around one image at a time, not around a copy of them all
         bordered = np.zeros((1, channels, *settings.padded), dtype=dtype)
-    windows = window_view(bordered if settings.is_padded else x, settings)  # nothing copied yet
+    windows = window_view(bordered if is_padded else x, settings)  # nothing copied yet
     for n in range(images):
-        if settings.is_padded:
+        if is_padded:
             pad_into(bordered[0], x[n], settings.padding, settings.padding_mode)
-        here = windows[0 if settings.is_padded else n]  # (G, C/G, K_h, K_w, H_out, W_out)
+        here = windows[0 if is_padded else n]  # (G, C/G, K_h, K_w, H_out, W_out)
         for place, positions, block, columns in blocks:
-            block[...] = here[..., place, :]
+            block[...] = here[place]  # (G, C/G, K_h, K_w, rows, W_out)
             yield n, positions, columns
 
 
