@@ -49,8 +49,8 @@
 #
 # A few experiments run on your own functions. Where yours is not ready they take the course's, and
 # say so. Run the notebook cell by cell: *Run All* stops at the first check that gives no points.
-# Where you are asked for a guess, the code of the next cell is folded away; run it first, then
-# unfold it.
+# Where you are asked for a guess and the next cell would give it away, its code is folded: run it
+# first, then unfold it.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import time
