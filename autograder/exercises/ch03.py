@@ -353,6 +353,21 @@ CONV2D = FunctionExercise(
             _layer_as(_shared_kernel),
         ),
         Misconception(
+            "channels_added_first",
+            "You add up the channels before you multiply: each channel meets its own slice of the "
+            "kernel, and the products are added.",
+            _layer_as(
+                lambda windows, weight: _contract(
+                    windows.sum(axis=1, keepdims=True), weight.sum(axis=1, keepdims=True)
+                )
+            ),
+        ),
+        Misconception(
+            "squeezed",
+            "Axes of length 1 are missing in your output: one image or one map still has its axis.",
+            lambda *given, **sizes: np.squeeze(_layer(*given, **sizes)),
+        ),
+        Misconception(
             "one_kernel_for_all",
             "All your maps come from the first kernel: map o is made by weight[o].",
             _layer_as(
