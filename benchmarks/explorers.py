@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from course_lib.explorers import Connections, Pooling, ReceptiveField, SlidingKernel
+from course_lib.explorers import Channels, Connections, Pooling, ReceptiveField, SlidingKernel
 from course_lib.explorers.base import Explorer
 from course_lib.explorers.sliding_kernel import ramp
 
@@ -70,6 +70,10 @@ DRAG = """([, steps]) => {
 LARGEST = SlidingKernel(image=ramp(10), kernel=[[1] * 5] * 5, padding=4, filled=True)
 LARGEST_POOLING = Pooling(image=ramp(10), kind="strided", stride=1)
 LARGEST_STACK = ReceptiveField(image_size=64, layers=[(3, 1, 1)] * 8, unit=(8, 32))
+LARGEST_CHANNELS = Channels(
+    image=[[[(r * c + k) % 10 for c in range(8)] for r in range(8)] for k in range(3)],
+    kernels=[[[[k - 1, 0, 1]] * 3] * 3 for k in range(4)],
+)
 CASES: list[tuple[str, Explorer, str, str]] = [
     ("SlidingKernel, default: stride slider", SlidingKernel(), SLIDER, "stride"),
     ("SlidingKernel, default: image slider", SlidingKernel(), SLIDER, "image"),
@@ -87,6 +91,10 @@ CASES: list[tuple[str, Explorer, str, str]] = [
     ("ReceptiveField, default: click a unit", ReceptiveField(), CLICK, "4"),
     ("ReceptiveField, largest: pixels slider", LARGEST_STACK, SLIDER, "pixels"),
     ("ReceptiveField, largest: click a unit", LARGEST_STACK, CLICK, "8"),
+    ("Channels, default: kernels slider", Channels(), SLIDER, "kernels, and so maps"),
+    ("Channels, default: hover an output", Channels(), HOVER, "map"),
+    ("Channels, largest: hover an output", LARGEST_CHANNELS, HOVER, "map"),
+    ("Channels, largest: hover a pixel", LARGEST_CHANNELS, HOVER, "image"),
     ("Connections, default: kernel slider", Connections(), SLIDER, "kernel size"),
     ("Connections, default: hover an output", Connections(), HOVER, "outputs"),
     ("Connections, largest: kernel slider", Connections(image_size=8), SLIDER, "kernel size"),

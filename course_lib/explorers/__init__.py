@@ -6,10 +6,11 @@ plain traits, so that a cell can set it and read it.
 
 from __future__ import annotations
 
+from course_lib.explorers.channels import Channels
 from course_lib.explorers.connections import Connections
 from course_lib.explorers.playground import Playground
 from course_lib.explorers.pooling import Pooling
 from course_lib.explorers.receptive_field import ReceptiveField
 from course_lib.explorers.sliding_kernel import SlidingKernel
 
-__all__ = ["Connections", "Playground", "Pooling", "ReceptiveField", "SlidingKernel"]
+__all__ = ["Channels", "Connections", "Playground", "Pooling", "ReceptiveField", "SlidingKernel"]

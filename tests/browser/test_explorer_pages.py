@@ -5,10 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from course_lib.explorers import Connections, Pooling, ReceptiveField, SlidingKernel
+from course_lib.explorers import Channels, Connections, Pooling, ReceptiveField, SlidingKernel
 
 SOBEL = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
 EXPLORERS = [
+    Channels(),
     Connections(),
     Pooling(kind="average", shift=1),
     SlidingKernel(filled=True, kernel=SOBEL),
@@ -27,7 +28,7 @@ COLOURS = """() => {
         const style = getComputedStyle(node);
         return [rgb(style.backgroundColor), rgb(style.color)];
     };
-    return [...document.querySelectorAll('.cx-root, .cx-cell')].map(read);
+    return [...document.querySelectorAll('.cx-root, .cx-cell:not(.cx-colour)')].map(read);
 }"""
 
 CLEAN_UP = """async () => {
@@ -83,7 +84,7 @@ def test_a_screen_reader_hears_changes_only(open_page, explorer):
     else:
         page.get_by_role("slider", name="kernel").press("ArrowLeft")
     page.wait_for_function("document.querySelector('[role=status]').textContent !== ''")
-    assert re.search("[Oo]utput|Unit", spoken.text_content())
+    assert re.search("[Oo]utput|Unit|Map 0 of 1", spoken.text_content())
 
 
 @pytest.mark.parametrize("explorer", EXPLORERS, ids=lambda explorer: type(explorer).__name__)

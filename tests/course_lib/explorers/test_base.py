@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from course_lib.explorers import Connections, Pooling, ReceptiveField, SlidingKernel
+from course_lib.explorers import Channels, Connections, Pooling, ReceptiveField, SlidingKernel
 
-EXPLORERS = [Connections, Pooling, ReceptiveField, SlidingKernel]
+EXPLORERS = [Channels, Connections, Pooling, ReceptiveField, SlidingKernel]
 
 
 def state_in(page):
