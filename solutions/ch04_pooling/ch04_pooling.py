@@ -889,8 +889,8 @@ described(
         top=1.0,
     ),
     "Test accuracy on digits moved by one pixel, a mark for each of four seeds. "
-    "Overlapping 3×3 max pooling is highest, around eight tenths; the other three lie "
-    "between five and seven tenths.",
+    "Overlapping 3×3 max pooling is highest, around eight tenths; the others lie lower, "
+    "around five or six tenths.",
 )
 
 # %%
