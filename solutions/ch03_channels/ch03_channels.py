@@ -52,7 +52,7 @@ import time
 import numpy as np
 
 from autograder.check import check, hint, questions, solution
-from course_lib import cost, data, geometry, ops
+from course_lib import cost, cost_table, data, geometry, ops
 
 # %%
 from course_lib.plots import channels as plots
@@ -1222,6 +1222,23 @@ except Exception as error:
     print(f"{type(error).__name__}: {error}")
 
 # %% [markdown]
+# The course has such a tool, with the costs of section 4 beside the shapes. *Before you run the cell:
+# which layer of the mended network holds most parameters, and which does most work?*
+
+# %%
+mended = [*broken[:5], ("linear", 32 * 6 * 6, 10)]
+table = cost_table.of_layers((1, 3, 32, 32), mended)
+network[5] = torch.nn.Linear(32 * 6 * 6, 10)
+measured = cost_table.of_module(network, (1, 3, 32, 32))  # the same, of a PyTorch module
+assert (table.params, table.macs) == (measured.params, measured.macs)
+assert max(table.rows, key=lambda row: row.params).name == "5 linear"
+assert max(table.rows, key=lambda row: row.macs).name == "2 conv"
+table
+
+# %% [markdown]
+# The linear layer holds most, the second convolution works most. The last column counts the numbers
+# that a layer hands on, its **activations**: they all have to be kept until the backward pass needs them.
+#
 # ## 10 · In production code, and further reading
 #
 # - `torch.nn.functional.conv2d(input, weight, bias, stride, padding, dilation, groups)` is your `conv2d`
