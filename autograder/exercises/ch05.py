@@ -691,6 +691,12 @@ DILATED_RF = FunctionExercise(
             _dilated_as(lambda d, k: d * (k - 1), start=0),
         ),
         Misconception(
+            "effective_kernels_summed",
+            "You lay effective kernels side by side: each overlaps what was seen before it by a "
+            "pixel.",
+            _dilated_as(lambda d, k: d * (k - 1) + 1, start=0),
+        ),
+        Misconception(
             "dilation_counts_gaps",
             "You skip `dilation` pixels between taps: it is the step from tap to tap, 1 where they "
             "are neighbours.",

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from course_lib import geometry
 from course_lib._validate import plane
@@ -31,6 +32,7 @@ STRENGTH = LinearSegmentedColormap.from_list("white_blue", ["#ffffff", "#8fb3d9"
 """White at zero, the darker the stronger: for values that are never negative."""
 
 Layers = Sequence[Sequence[int]]
+LEVELS = (5, 10, 20, 40, 80)  # where a logarithmic axis of pixels is labelled
 
 
 def cones(
@@ -163,7 +165,7 @@ def growth(
         values = np.asarray(sizes)
         ax.plot(np.arange(len(values)), values, label=name, markersize=4, **style)  # type: ignore[arg-type]
     if target is not None:
-        ax.axhline(target, color=INK, lw=1, linestyle=(0, (1, 2)), label=f"{target} pixels")
+        ax.axhline(target, color=INK, lw=0.8, linestyle="-", label=f"{target} pixels")
     ax.legend(frameon=False, fontsize=9)
     plain_axes(ax, "", x="layers", y="receptive field (pixels)")
     return fig
@@ -187,6 +189,8 @@ def path_counts(stacks: Mapping[str, Layers], title: str = "") -> Figure:
         for place in np.flatnonzero(counts == 0):
             _cell_below(ax, float(place), float(counts.max()))
         read = int((counts > 0).sum())
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         plain_axes(
             ax, f"{name}: {read} of {len(counts)} pixels are read", x="pixel", y="paths to the unit"
         )
@@ -263,8 +267,10 @@ def backbone_bars(fields: Mapping[str, int], image: int = 224) -> Figure:
     places = np.arange(len(fields))
     ax.barh(places, list(fields.values()), color=SEEN, height=0.6)
     for place, size in zip(places, fields.values(), strict=True):
-        ax.text(size + 5, float(place), str(size), va="center", fontsize=9, color=INK)
-    ax.axvline(image, color=INK, lw=1.2, linestyle="--")
+        ax.text(
+            size - 6, float(place), str(size), ha="right", va="center", fontsize=9, color="white"
+        )
+    ax.axvline(image, color="#b35806", lw=1.6, linestyle="--")
     ax.set_yticks(places, list(fields), fontsize=9)
     ax.invert_yaxis()
     ax.set_xlim(0, 1.1 * max(fields.values()))
@@ -279,7 +285,7 @@ def effective_fields(fields: Mapping[str, npt.ArrayLike], title: str = "") -> Fi
     >>> fig.axes[0].get_xlabel()
     'the field: 5 pixels'
     """
-    fig, axes = figure(len(fields), size=(2.7, 3.1), title=title)
+    fig, axes = figure(len(fields), size=(2.7, 3.3), title=title)
     for ax, (name, values) in zip(axes, fields.items(), strict=True):
         strength = plane(values, "field")
         ax.imshow(strength, cmap=STRENGTH, vmin=0, vmax=1, interpolation="nearest")
@@ -316,6 +322,7 @@ def width_by_depth(
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xticks(list(depths), [str(depth) for depth in depths])
+    ax.set_yticks(LEVELS, [str(level) for level in LEVELS])
     ax.minorticks_off()
     ax.legend(frameon=False, fontsize=9)
     plain_axes(ax, "", x="layers of 3×3", y="width (pixels)")

@@ -184,7 +184,8 @@ for n in (2, 3):
 
 # %%
 astronaut = data.photograph("astronaut", size=224)
-seen_by = {f"{n} layers": 1 + 2 * n for n in (1, 5, 30)}
+seen_by = {"one layer": 3, "5 layers": 11, "30 layers": 61}
+assert list(seen_by.values()) == [1 + 2 * n for n in (1, 5, 30)]
 described(
     plots.field_frames(astronaut, seen_by, centre=(52, 98), title="The same place, three fields"),
     "A photograph of an astronaut with three nested frames around her face, and what each frame holds: "
@@ -676,7 +677,8 @@ assert len(geometry.pixels_seen([(2, 1, 0, 99)])) == 2
 # %%
 described(
     plots.path_counts(
-        {f"{n} layers": [(3,)] * n for n in (1, 3, 10)}, title="Most paths start in the middle"
+        {"one layer": [(3,)], "3 layers": [(3,)] * 3, "10 layers": [(3,)] * 10},
+        title="Most paths start in the middle",
     ),
     "Bars for the number of paths from each pixel to a unit. After one layer all three pixels have one "
     "path; after three layers the seven pixels have 1, 3, 6, 7, 6, 3, 1; after ten layers the bars "
