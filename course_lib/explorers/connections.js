@@ -357,10 +357,12 @@ function render({ model, el: host }) {
   }
 
   /** Numbers that would be too small to read are left out; the sentence below still has them. */
-  function makeRoom({ pair, used, inputs }) {
-    const longest = Math.max(...[...used.values()].map((label) => label.length));
-    const width = inputs.cells[0][0].node.offsetWidth;
-    pair.classList.toggle("cx-crowded", width < longest * DIGIT);
+  function makeRoom() {
+    const widths = panels.map(({ inputs }) => inputs.cells[0][0].node.offsetWidth);
+    panels.forEach(({ pair, used }, i) => {
+      const longest = Math.max(...[...used.values()].map((label) => label.length));
+      pair.classList.toggle("cx-crowded", widths[i] < longest * DIGIT);
+    });
   }
 
   /** A line for each connection, from the right edge of the pixel to the left edge of the output. */
@@ -440,7 +442,7 @@ function render({ model, el: host }) {
     const { image_size: n, kernel_size: k } = state;
     panels.forEach(drawPanel);
     drawCounts();
-    panels.forEach(makeRoom);
+    makeRoom();
     panels.forEach(drawWires); // last, as it asks where the cells ended up
     for (const [name, one] of Object.entries(sliders)) {
       const highest = name === "kernel_size" ? n : Infinity;
@@ -457,7 +459,7 @@ function render({ model, el: host }) {
   host.append(root);
   draw();
   const onResize = new ResizeObserver(() => {
-    panels.forEach(makeRoom);
+    makeRoom();
     panels.forEach(drawWires); // the wires follow the cells
   });
   onResize.observe(root);

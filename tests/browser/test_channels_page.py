@@ -77,7 +77,8 @@ def test_keyboard_and_editing(open_page):
     assert readout(page, "Map 0 (1, 1)").endswith("= 4")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.wait_for_function(
-        "document.querySelector('[role=status]').textContent.startsWith('Map 0 of 2, row 1, column 1')"
+        "(start) => document.querySelector('[role=status]').textContent.startsWith(start)",
+        arg="Map 0 of 2, row 1, column 1",
     )
     page.locator(".cx-bias [tabindex='0']").focus()
     page.keyboard.press("5")
