@@ -55,6 +55,7 @@ from autograder.check import check, hint, questions, solution
 from course_lib import cost, cost_table, data, geometry, ops
 
 # %%
+from course_lib.explorers import Channels
 from course_lib.plots import channels as plots
 from course_lib.plots import described
 from course_lib.plots.output_size import grids
@@ -370,6 +371,33 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
+# *Before you play:* the image is an orange disc on blue ground; 0 is none of a colour, 9 all of it. The
+# first kernel has the same slice for every channel: is it brighter on the right? At the disc's left
+# rim the red channel says yes, 24, and so does the green one, 9. What will the blue channel say, and
+# which number comes out? Then make its blue slice all zeros: how does the rim change? And what does a
+# third kernel add to the number of parameters?
+
+# %%
+Channels()
+
+# %%
+rim = Channels()
+print(rim.partial_sums, sum(rim.partial_sums), rim.parameters)
+assert rim.partial_sums == [24, 9, -21] and sum(rim.partial_sums) == 12
+assert rim.parameters == 2 * (3 * 3 * 3 + 1) == 56
+
+without_blue = np.array(rim.kernels)
+without_blue[0, 2] = 0
+more = Channels(kernels=[*without_blue.tolist(), rim.kernels[1]])
+assert sum(more.partial_sums) == 24 + 9 == 33
+assert more.parameters - rim.parameters == 28
+
+# %% [markdown]
+# Blue says −21, for the ground is bluer than the disc, and takes back most of what the others gave: 12
+# come out. Without its slice they are 33. A kernel that asks the same of every channel is weak at a
+# border where one colour gives way to another; the second kernel asks red and green different questions.
+# A third one costs 27 weights and a bias.
+#
 # ### Exercise: `conv2d` (8 points)
 #
 # Write the layer. `x` is `(N, C_in, H, W)`, `weight` is `(C_out, C_in, K_h, K_w)`, and `bias`, if
