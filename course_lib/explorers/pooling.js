@@ -514,6 +514,7 @@ function render({ model, el: host }) {
     el("dt", {}, "PyTorch"),
     said.call,
   );
+  const legend = el("p", { class: "cx-note" });
   const announcer = createAnnouncer();
   const root = createRoot(
     "pooling",
@@ -524,6 +525,7 @@ function render({ model, el: host }) {
       { class: "cx-cards", role: "group", "aria-label": "operation" },
       ...cards.map(({ node }) => node),
     ),
+    legend,
     stage,
     el("p", { class: "cx-hint" }, HINT),
     readout,
@@ -655,6 +657,11 @@ function render({ model, el: host }) {
       changes = cards.map(({ kind }) => changesOf(state, kind));
       changesFor = settings; // neither a hover nor a shift changes what the bars show
     }
+    setText(
+      legend,
+      `Bars: how much each shift from 0 to ${width - 1} changes the output, mean |new − old| over ` +
+        "mean |old|, all four on one scale.",
+    );
     const highest = Math.max(...changes.flat().map((change) => change ?? 0), 1e-12);
     cards.forEach(({ kind, name, node, canvas, bars, figure: number }, i) => {
       node.setAttribute("aria-pressed", String(kind === state.kind));

@@ -16,7 +16,7 @@ def state(**changes):
     return {**Pooling().state(), **changes}
 
 
-def states(count=80, seed=0):
+def states(count=48, seed=0):
     """Random settings of every kind in which a window fits: rectangles, ties, negative numbers."""
     rng = np.random.default_rng(seed)
     found = []
