@@ -134,7 +134,7 @@ def close(expected: Any, got: Any, rtol: float) -> np.ndarray:
     with np.errstate(all="ignore"):
         near = np.abs(got - expected) <= rtol * (np.abs(expected) + scale) + 1e-12
     same_special = (got == expected) | (np.isnan(got) & np.isnan(expected))
-    return np.asarray(near & np.isfinite(got) | same_special)
+    return np.asarray(near & np.isfinite(got) & np.isfinite(expected) | same_special)
 
 
 def _compare_array(expected: np.ndarray, got: Any, rtol: float, where: str) -> Mismatch | None:

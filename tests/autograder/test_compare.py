@@ -56,6 +56,8 @@ def test_honest_forms_are_accepted(expected: object, got: object) -> None:
         (3, 10**400, "value", "2**"),
         (3.0, 10**400, "value", "2**"),
         (3.0, float("nan"), "nan", "NaN"),
+        (float("inf"), 3.0, "value", "inf"),
+        (np.array([-np.inf, 1]), np.array([0.0, 1]), "value", "1 of 2 values differ"),
         (3.0, True, "type", "a float is expected"),
         (3.0, [3.0], "type", "a list"),
         (3.0, 3.1, "value", "3.1"),

@@ -2,6 +2,7 @@ import builtins
 import functools
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -154,6 +155,18 @@ def test_a_loop_on_some_cases_costs_the_others_nothing() -> None:
 
     observations = observe(ask((2,), (1,), (4,), (3,), (6,), (5,), (7,)), stuck_on_even)
     assert [o.status for o in observations] == ["time", "ok"] * 3 + ["ok"]
+
+
+def test_importing_torch_costs_a_function_none_of_its_time() -> None:
+    script = (
+        "from autograder.probe import Request, observe\n"
+        "def f(x):\n    import torch\n    return x\n"
+        "call = dict(args=(1,), kwargs={}, inputs=(), train=False, measure='output', "
+        "count_steps=False)\n"
+        "print(observe(Request('f', 'function', 'f', (call,), time_limit=0.2), f)[0].status)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "ok", done.stderr
 
 
 def test_output_is_kept_from_the_notebook_and_cut(capfd: pytest.CaptureFixture[str]) -> None:
