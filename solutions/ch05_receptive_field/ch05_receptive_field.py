@@ -819,9 +819,9 @@ assert min(found) < 6 and max(found) > 11
 # square with as many pixels as lie above 4.55 % of the largest value.) Whoever gives you a number for an
 # effective field owes you its definition.
 #
-# Two more things from the paper, which this chapter does not measure: training widens the effective
-# field, and so do skips and poolings in their own ways. A theoretical field that just covers the
-# object is too small; leave it room.
+# The paper goes on to things that this chapter does not measure: training widens the effective field, and
+# so do strides and dilations, while skips make it smaller. For your own designs remember the share that
+# you have seen: a theoretical field that just covers the object leaves its rim hardly noticed.
 #
 # ### Exercise: `effective_receptive_field` (5 points)
 #
@@ -892,7 +892,8 @@ assert len(set(doubled)) > 2 and doubled[24:41].sum() > 0.5 * doubled.sum()
 #
 # - PyTorch has no function for a receptive field. torchvision's `resnet50` strides in the 3×3
 #   convolution (`Bottleneck` in `torchvision/models/resnet.py` says so in a comment); the paper's
-#   strides in the first 1×1. Fields and weights of the two do not carry over.
+#   strides in the first 1×1. The weights of one load into the other without an error, and do not
+#   belong there.
 # - `replace_stride_with_dilation=[False, True, True]` of torchvision's ResNets turns the strides of the
 #   last stages into dilations: the same field, sixteen times as many positions, for segmentation.
 # - timm's models know their jump at each stage: `model.feature_info.reduction()`. Detectors read it to
