@@ -1,8 +1,9 @@
 """The reference library of the course: what a chapter imports.
 
 Shapes and counts (`geometry`, `cost`), operators with their backward passes (`ops`), how they
-answer to a shift (`equivariance`) and pictures (`data`) are imported here and need NumPy alone. Figures and interactive views live in
-`course_lib.plots` and `course_lib.explorers`; import those by name where you use them.
+answer to a shift (`equivariance`) and pictures (`data`) are imported here and need NumPy alone.
+What one chapter needs, figures (`course_lib.plots`) and interactive views (`course_lib.explorers`)
+are imported by name where they are used.
 
 >>> import course_lib
 >>> course_lib.geometry.output_size(28, kernel=3, stride=2, padding=1)
