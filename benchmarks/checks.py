@@ -9,27 +9,37 @@ import statistics
 import sys
 import time
 from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+import nbformat
 
 from autograder import exercises
 from autograder.exercise import Exercise, QuestionExercise
 from autograder.judge import evaluate
 
+ROOT = Path(__file__).resolve().parents[1]
 RUNS = 7
 LIMIT = 0.5
 
 
+@cache
+def solved(chapter: str) -> dict[str, object]:
+    """What a chapter's set-up and solution cells define."""
+    (path,) = ROOT.glob(f"solutions/*{chapter}_*/*.ipynb")
+    space: dict[str, object] = {}
+    for cell in nbformat.read(path, as_version=4).cells:
+        about = cell.metadata.get("nbgrader", {})
+        if about and not about["grade"]:
+            exec(compile(cell.source, f"<{about['grade_id']}>", "exec"), space)
+    return space
+
+
 def our_answer(exercise: Exercise) -> object:
-    """What our solution cell defines, run by itself after the chapter's imports."""
+    """Our solution, as the chapter defines it."""
     if isinstance(exercise, QuestionExercise):
         return exercise.answers(1)
-    import numpy as np
-
-    space: dict[str, object] = {"np": np}
-    source = exercises.solution_source(exercise.name)
-    if source is None:
-        raise SystemExit(f"no chapter solves {exercise.name}: run `course build`")
-    exec(compile(source, f"<{exercise.name}>", "exec"), space)
-    return space[exercise.name]
+    return solved(exercise.chapter)[exercise.name]
 
 
 def seconds(exercise: Exercise) -> list[float]:
