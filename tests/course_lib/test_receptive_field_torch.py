@@ -232,7 +232,6 @@ def test_width_counts_each_axis_alike():
         (lambda: field_width(np.zeros((3, 3))), "not only zeros"),
         (lambda: field_width(-np.ones((3, 3))), "values of 0 or above"),
         (lambda: random_stack(0), r"n_layers \(=0\)"),
-        (lambda: known_fields.linear_net((1, 1), (3, 3)), "one longer"),
     ],
 )
 def test_what_makes_no_field_is_refused(call, message):
@@ -240,19 +239,8 @@ def test_what_makes_no_field_is_refused(call, message):
         call()
 
 
-def test_the_alternating_net_depends_on_the_image_alone_and_uses_every_kernel():
-    net = known_fields.alternating_net(c_in=2, kernel=(3, 1), seed=1)
-    images = torch.randn(16, 2, 3, 1)
-    together = net(images)
-    assert torch.equal(together, torch.cat([net(image[None]) for image in images]))
-    assert len({place % 16 for place in net.seen.values()}) == 16
-    largest = net.bank.abs().sum(dim=2).amax(dim=(2, 3))
-    assert torch.allclose(largest, torch.ones(16, 1))
-
-
-@pytest.mark.parametrize("module", [receptive_field_torch, known_fields])
-def test_examples_are_true(module):
-    assert doctest.testmod(module).failed == 0
+def test_examples_are_true():
+    assert doctest.testmod(receptive_field_torch).failed == 0
 
 
 def test_importing_loads_no_torch():
