@@ -349,10 +349,9 @@ described(
         ["red against blue", "upright edges", "level edges", "edges of colour"],
         title="Four kernels, four maps (0 is middle grey)",
     ),
-    "Four grey maps of the cup. Red against blue: table and saucer are light, the white rim is "
-    "black. "
-    "Upright and level edges: rims and spoon in black and white lines on grey. Edges of "
-    "colour: the border between table and saucer stands out.",
+    "Four grey maps of the cup. Red against blue: table and saucer are light, the white "
+    "rim is black. Upright and level edges: rims and spoon in black and white lines on "
+    "grey. Edges of colour: lines where the red cup and saucer begin and end.",
 )
 
 # %% [markdown]
@@ -964,9 +963,7 @@ assert right == 1
 # %%
 square = np.zeros((14, 14))
 square[4:10, 4:10] = 1
-edges = np.stack([across.T, across])[
-    :, None
-]  # (2, 1, 3, 3): bright below dark, bright right of dark
+edges = np.stack([across.T, across])[:, None]  # (2, 1, 3, 3): top edges, left edges
 
 corner = np.zeros((1, 2, 3, 3))
 corner[0, 0, 1, 1:] = 1  # the top edge, here and one to the right
@@ -986,6 +983,8 @@ described(
 
 # %%
 assert np.argwhere(second_map[0, 0] > 0).tolist() == [[4, 4]]
+for c in range(2):  # one kind of edge alone stays below 9
+    assert ops.conv2d(first_maps[:, c : c + 1], corner[:, c : c + 1], padding=1).max() == 6
 
 # %% [markdown]
 # One pixel, the top left corner. The sum over channels did it: neither edge alone has enough evidence to
