@@ -533,7 +533,7 @@ function render({ model, el: host }) {
   );
 
   const largest = (rows) => Math.max(...rows.flat().map(Math.abs), 1e-12);
-  const shape = ([rows, cols]) => `${rows} × ${cols}`;
+  const shape = ([rows, cols]) => `${rows}\u00a0×\u00a0${cols}`; // stays on one line
   const caption = (node, name, text) => node.replaceChildren(el("b", {}, name), ` ${text}`);
 
   function drawStage() {
@@ -552,7 +552,7 @@ function render({ model, el: host }) {
     const { kernel: span } = windowOf(state);
     const [top, left] = position.map((index) => index * stride);
     const across = width + 2 * around + cols + width + (strided ? 3 : 0);
-    stage.style.setProperty("--cx-across", across + (strided ? 1 : 0));
+    stage.style.setProperty("--cx-across", across + (strided ? 3 : 0));
     stage.style.setProperty("--cx-widest", width + 2 * around + cols + 2);
 
     image.resize(height + 2 * around, width + 2 * around);
@@ -644,7 +644,7 @@ function render({ model, el: host }) {
 
     const border = around ? (kind === "blur" ? ", mirrored border" : ", zeros around") : "";
     caption(captions[0], "Image", shape([height, width]) + border);
-    caption(captions[1], "Weights", "3 × 3");
+    caption(captions[1], "Weights", shape([3, 3]));
     caption(captions[2], "Output", shape([rows, cols]));
     caption(captions[3], "Gradient", "if every output sends back 1");
   }

@@ -95,7 +95,7 @@ def test_keyboard_and_editing(open_page):
     assert numbers(page, "patch", 2)[0, 0] == 9
 
 
-@pytest.mark.parametrize("width", [480, 1100])
+@pytest.mark.parametrize("width", [480, 800, 1100])
 @pytest.mark.parametrize("n", [1, 4])
 def test_it_fits_a_phone_and_a_wide_page(open_page, width, n):
     rng = np.random.default_rng(0)

@@ -106,7 +106,7 @@ def test_a_typed_pixel_lands_where_it_is_shown(open_page):
     assert numbers(page, "image")[0].tolist() == [1, 3, 2, 7]
 
 
-@pytest.mark.parametrize("width", [480, 1100])
+@pytest.mark.parametrize("width", [480, 800, 1100])
 @pytest.mark.parametrize("kind", ["max", "strided"])
 def test_it_fits_a_phone_and_a_wide_page(open_page, width, kind):
     image = np.arange(100).reshape(10, 10)

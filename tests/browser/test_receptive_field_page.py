@@ -110,7 +110,7 @@ def test_keyboard(open_page):
     assert readout(page, "Pixel").startswith("Pixel 0 lies outside the field")
 
 
-@pytest.mark.parametrize("width", [480, 1100])
+@pytest.mark.parametrize("width", [480, 800, 1100])
 @pytest.mark.parametrize(
     "state",
     [
