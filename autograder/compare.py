@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -202,6 +203,15 @@ def _compare_dict(expected: dict[str, Any], got: Any, rtol: float, where: str) -
         if found is not None:
             return found
     return None
+
+
+def mentioned(words: Sequence[str], text: str) -> tuple[bool, ...]:
+    """Which of the `words` stand in a text as words of their own.
+
+    >>> mentioned(["2", "linear"], "layer 12, linear: takes 3")
+    (False, True)
+    """
+    return tuple(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None for word in words)
 
 
 def name_type(value: Any) -> str:

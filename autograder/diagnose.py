@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autograder import probe
-from autograder.compare import compare
+from autograder.compare import compare, mentioned
 from autograder.exercise import Case, Exercise, Misconception
 from autograder.probe import Observation
 
@@ -68,7 +68,8 @@ def _alike(case: Case, ours: Observation, theirs: Observation, rtol: float) -> b
     if ours.status != theirs.status or bool(ours.changed) != bool(theirs.changed):
         return False
     if ours.trouble is not None and theirs.trouble is not None:
-        return ours.trouble.type == theirs.trouble.type
+        said = [mentioned(case.mentions, one.trouble.text) for one in (ours, theirs) if one.trouble]
+        return ours.trouble.type == theirs.trouble.type and said[0] == said[1]
     if case.max_steps is not None:
         over = [o.steps is not None and o.steps > case.max_steps for o in (ours, theirs)]
         if over[0] != over[1]:

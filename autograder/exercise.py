@@ -36,7 +36,8 @@ class Case:
 
     `args` and `kwargs` are plain data (see `plain`); `Bound` and `Made` stand for functions and
     objects. `note` says in a few words what is special about the case. `max_steps` bounds the
-    Python instructions of the call, where looping over pixels is what an aspect forbids.
+    Python instructions of the call, where looping over pixels is what an aspect forbids. `mentions`
+    are words that the message of an expected error must hold.
 
     For a module, `args` and `kwargs` construct it, `inputs` are the arrays of its forward pass,
     `train` chooses the mode and `measure` what is compared: its "output", "shape", "parameters",
@@ -53,6 +54,7 @@ class Case:
     train: bool = False
     measure: str = "output"
     targets: Any = None
+    mentions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

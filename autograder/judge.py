@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograder import plain, probe
-from autograder.compare import array_text, compare, name_type, show
+from autograder.compare import array_text, compare, mentioned, name_type, show
 from autograder.diagnose import diagnose
 from autograder.exercise import (
     Asked,
@@ -116,7 +116,7 @@ def _compare_observations(
     exercise: Exercise, case: Case, right: Observation, got: Observation
 ) -> Mismatch | None:
     if right.status == "raised" and right.trouble is not None:
-        return _compare_errors(right.trouble.type, got)
+        return _compare_errors(right.trouble.type, got, case.mentions)
     if right.status != "ok" or isinstance(right.value, Opaque):
         raise RuntimeError(
             f"the reference of {exercise.name} gives no plain answer for "
@@ -130,12 +130,17 @@ def _compare_observations(
     return _side_effects(exercise, case, got)
 
 
-def _compare_errors(expected: str, got: Observation) -> Mismatch | None:
+def _compare_errors(expected: str, got: Observation, mentions: Sequence[str]) -> Mismatch | None:
     if got.status == "ok":
         text = f"{expected} is expected, you returned {show(got.value)}"
         return Mismatch("no_error", text, Opaque(expected), got.value)
     if got.trouble is not None and expected in got.trouble.bases:
-        return None
+        found = mentioned(mentions, got.trouble.text)
+        if all(found):
+            return None
+        lacking = " and ".join(w for w, there in zip(mentions, found, strict=True) if not there)
+        text = f"the message of your {expected} must name {lacking}, it is “{got.trouble.text}”"
+        return Mismatch("raised", text)
     if got.status == "raised" and got.trouble is not None:
         text = f"{expected} is expected, your code raises {got.trouble.type}: {got.trouble.text}"
         return Mismatch("raised", text)

@@ -1918,6 +1918,7 @@ def _trace_as(
     linear: Callable[[Shape, Sequence[int]], Shape] = lambda shape, sizes: (shape[0], sizes[1]),
     checks: tuple[str, ...] = ("axes", "channels", "features", "window"),
     error: type[Exception] = ValueError,
+    words: str = "layer {place}, {name}: does not fit",
     result: Callable[[Shape, list[Shape]], Any] = lambda start, shapes: shapes,
 ) -> Callable[[Shape, Layers], Any]:
     """trace_shapes that is right but for the parts that are given."""
@@ -1941,7 +1942,7 @@ def _trace_as(
         shape, shapes = tuple(input_shape), []
         for place, (name, *sizes) in enumerate(layers):
             if misfit(name, shape, sizes):
-                raise error(f"layer {place}, {name}: does not fit {shape}")
+                raise error(words.format(place=place, after=place + 1, name=name))
             if name == "conv":
                 shape = after_conv(shape, sizes)
             elif name == "pool":
@@ -2031,6 +2032,12 @@ def _conv_in_floats(shape: Shape, sizes: Sequence[int]) -> Any:
     return (shape[0], c_out, *((n + 2 * padding - kernel) / stride + 1 for n in shape[2:]))
 
 
+def _named_fault(input_shape: Shape, layers: Layers) -> Case:
+    """A stack whose last layer does not fit: the message must name it."""
+    place, name = len(layers) - 1, layers[-1][0]
+    return Case("the layer is named", (input_shape, layers), mentions=(str(place), name))
+
+
 def _trace_cases(rng: np.random.Generator) -> Iterator[Case]:
     def some(low: int, high: int) -> int:
         return int(rng.integers(low, high))
@@ -2082,6 +2089,10 @@ def _trace_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("no window fits", ((n, c, 9, 2), [("conv", c, 4, 3, 1, 0)]))
     yield Case("no window fits", ((n, c, 4, 5), [("pool", 2, 2), ("relu",), ("pool", 3, 3)]))
     yield Case("no window fits", ((n, c, 3, 8), [("conv", c, 4, 6, 1, 1)]))
+    wide = [("conv", c, 4, 3, 1, 1), ("relu",), ("flatten",)]
+    yield _named_fault((n, c, 5, 6), [("conv", c + 1, 4, 3, 1, 0)])
+    yield _named_fault((n, c, 5, 6), [*wide, ("linear", 4 * 5 * 7, 10)])
+    yield _named_fault((n, c, 5, 6), [wide[0], ("pool", 2, 2), ("relu",), ("conv", 4, 9, 4, 1, 0)])
 
 
 TRACE_SHAPES = FunctionExercise(
@@ -2089,11 +2100,12 @@ TRACE_SHAPES = FunctionExercise(
     chapter="03",
     signature="trace_shapes(input_shape, layers) -> list",
     aspects=(
-        Aspect("conv and pool", 2),
+        Aspect("conv and pool", 1),
         Aspect("the head", 1),
         Aspect("channels or features differ", 1, needs=("conv and pool",)),
         Aspect("the wrong kind of input", 1, needs=("conv and pool",)),
         Aspect("no window fits", 1, needs=("conv and pool",)),
+        Aspect("the layer is named", 1, needs=("conv and pool",)),
     ),
     worked=(
         Case("conv and pool", ((1, 3, 32, 32), [("conv", 3, 16, 3, 1, 1), ("pool", 2, 2)])),
@@ -2234,6 +2246,21 @@ TRACE_SHAPES = FunctionExercise(
             _trace_until_it_breaks,
         ),
         Misconception(
+            "layer_unnamed",
+            "Your error does not say which layer: give its place and name.",
+            _trace_as(words="does not fit"),
+        ),
+        Misconception(
+            "layers_from_one",
+            "Your error counts the layers from 1; places in a list are counted from 0.",
+            _trace_as(words="layer {after}, {name}: does not fit"),
+        ),
+        Misconception(
+            "place_without_name",
+            "Your error gives the layer's place but not its name, conv or linear.",
+            _trace_as(words="layer {place} does not fit"),
+        ),
+        Misconception(
             "asserts",
             "An assertion raises AssertionError: a ValueError is asked.",
             _trace_as(error=AssertionError),
@@ -2263,7 +2290,8 @@ def _trace_lenient(input_shape: Shape, layers: Layers) -> list[Shape]:
         elif name in ("conv", "pool") and len(shape) == 2:
             shape = (shape[0], sizes[1]) if name == "conv" else shape
         else:
-            shape = _trace(shape, [(name, *sizes)])[0]
+            words = f"layer {place}, {{name}}: does not fit"
+            shape = _trace_as(words=words)(shape, [(name, *sizes)])[0]
         shapes.append(shape)
     return shapes
 
@@ -2272,11 +2300,12 @@ def _trace_looking_at_heights(input_shape: Shape, layers: Layers) -> list[Shape]
     """Compares each kernel with the height; a width too small comes out as 0 or less."""
     relaxed = _trace_as(checks=("axes", "channels", "features"))
     shapes = list(relaxed(input_shape, layers))
-    for (name, *sizes), shape in zip(layers, [tuple(input_shape), *shapes], strict=False):
+    arriving = [tuple(input_shape), *shapes]
+    for place, ((name, *sizes), shape) in enumerate(zip(layers, arriving, strict=False)):
         if name in ("conv", "pool"):
             kernel, padding = (sizes[2], sizes[4]) if name == "conv" else (sizes[0], 0)
             if kernel > shape[2] + 2 * padding:
-                raise ValueError(f"{name} does not fit")
+                raise ValueError(f"layer {place}, {name}: does not fit")
     return shapes
 
 

@@ -1174,9 +1174,8 @@ assert sizes == [32, 30, 15, 13, 6] and 32 * 6 * 6 == 1152
 #
 # Where a layer does not fit what arrives, raise a `ValueError`: other channels or features than it
 # takes; the wrong number of axes, such as maps in a linear layer; a kernel larger than its padded input.
-# Let the message name the layer, by its place in the list (from 0) and its name: `layer 2, linear: takes
-# 3072 features, 16384 arrive`. The check sees that it is a `ValueError`; the words are for you, and the
-# cell below the exercise shows them.
+# The message must name the layer, by its place in the list (from 0) and its name: `layer 2, linear: takes
+# 3072 features, 16384 arrive`. The words around the two are yours.
 #
 # For example, `trace_shapes((1, 3, 32, 32), [("conv", 3, 16, 3, 1, 1), ("pool", 2, 2)])` is
 # `[(1, 16, 32, 32), (1, 16, 16, 16)]`.

@@ -182,6 +182,21 @@ def test_judging_is_of_plain_data_alone(samples: SimpleNamespace) -> None:
         judge(samples.function, cases, nothing[1:])
 
 
+def test_an_error_must_mention_what_is_asked(samples: SimpleNamespace) -> None:
+    def named(x: Any, width: int, stride: int = 1) -> Any:
+        if width > len(x):
+            raise ValueError(f"width {width} is too much for {len(x)}")
+        return right(x, width, stride)
+
+    strict = replace(
+        samples.function, worked=(Case("refuses", (np.ones(3), 5), mentions=("width", "5")),)
+    )
+    assert evaluate(strict, named, 1).verdict == "pass"
+    result = evaluate(strict, right, 1)
+    assert result.score == 0.75
+    assert "the message of your ValueError must name width and 5" in result.message
+
+
 # ── modules ─────────────────────────────────────────────────────────────────────────────────────
 
 
