@@ -19,7 +19,14 @@ from autograder import classroom, exercises
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted(path.parent.name for path in ROOT.glob("solutions/*/*.py"))
-GRADED = ("00_start_here", "ch01_why_convolution", "ch02_output_size")
+GRADED = (
+    "00_start_here",
+    "ch01_why_convolution",
+    "ch02_output_size",
+    "ch03_channels",
+    "ch04_pooling",
+    "ch05_receptive_field",
+)
 
 
 def nbgrader(directory: Path, *arguments: str) -> str:
