@@ -93,13 +93,13 @@ def against_shift(
     title: str = "",
     y: str = "change of the output",
 ) -> Figure:
-    """How much an output changes with the shift of its image: a line for each of up to eight.
+    """How much an output changes with shifts up to a largest one: a line for each of up to eight.
 
     Raises ValueError where a curve has not one number for each shift.
 
     >>> fig = against_shift([1, 2], {"max 2×2": [0.5, 1.0]})
     >>> fig.axes[0].get_xlabel()
-    'shift of the image, in pixels'
+    'largest shift of the image, in pixels'
     """
     fig, (ax,) = figure(size=(6.4, 3.8))
     for place, (name, values) in enumerate(curves.items()):
@@ -112,7 +112,7 @@ def against_shift(
     ax.set_xticks(list(shifts))
     ax.set_ylim(bottom=0)
     ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    plain_axes(ax, title, x="shift of the image, in pixels", y=y)
+    plain_axes(ax, title, x="largest shift of the image, in pixels", y=y)
     return fig
 
 

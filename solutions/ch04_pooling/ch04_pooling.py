@@ -46,7 +46,9 @@
 # answer.
 #
 # A few experiments run on your own functions. Where yours is not ready they take the course's, and
-# say so: you can run every cell before you have solved anything.
+# say so: you can run every experiment before you have solved anything. Run the notebook cell by cell:
+# *Run All* stops at the first check that gives no points. Where you are asked for a guess and the next
+# cell would give it away, its code is folded: run it first, then unfold it.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import functools
@@ -92,14 +94,21 @@ for name, photo in photographs.items():
 
 # %% [markdown]
 # Neighbours repeat each other: closely in most photographs, less so in textures like grass. So take
-# squares of 2×2 neighbours and
-# keep one number of each. This is a map of 4×4; its numbers say how strongly a kernel answered at
-# each place. *Before you run the cell: which four numbers would you keep?*
+# squares of 2×2 neighbours and keep one number of each. This is a map of 4×4; its numbers say how
+# strongly a kernel answered at each place.
 
 # %%
 image = np.array([[1, 3, 2, 1], [4, 2, 6, 5], [7, 8, 1, 2], [3, 5, 9, 4]])
 x = image[None, None]  # (N, C, H, W) with N = C = 1
+print(image)
 
+# %% [markdown]
+# *Before you run the next cell: which four numbers would you keep?*
+
+# %% jupyter={"source_hidden": true}
+# The figure.
+assert ops.max_pool2d(x, 2)[0, 0].tolist() == [[4, 6], [8, 9]]
+assert ops.avg_pool2d(x, 2)[0, 0].tolist() == [[2.5, 3.5], [5.75, 4.0]]
 described(
     plots.windows_and_winners(
         image,
@@ -112,10 +121,6 @@ described(
     "the grid of the means, 2.5 3.5 over 5.75 4.",
 )
 
-# %%
-assert ops.max_pool2d(x, 2)[0, 0].tolist() == [[4, 6], [8, 9]]
-assert ops.avg_pool2d(x, 2)[0, 0].tolist() == [[2.5, 3.5], [5.75, 4.0]]
-
 # %% [markdown]
 # **Max pooling** keeps the largest of each window: 4, 6, 8, 9. It asks *was it found anywhere in
 # here?* and forgets where. **Average pooling** keeps the mean and asks *how much of it is in here?*
@@ -123,7 +128,7 @@ assert ops.avg_pool2d(x, 2)[0, 0].tolist() == [[2.5, 3.5], [5.75, 4.0]]
 # A pool slides a window like a convolution does, and chapter 02's size formula holds. Three things
 # differ. Windows stand side by side unless you say otherwise: the stride is the window's size. Each
 # channel is pooled by itself: what comes in as 64 maps leaves as 64 maps. And there is nothing to
-# learn.
+# learn, in these two as in the third pool below, which section 7 explains.
 
 # %%
 import torch
@@ -143,12 +148,15 @@ assert nn.MaxPool2d(2)(maps).shape == (1, 64, 28, 28)
 #
 # Nothing forces the stride to be the window's size. AlexNet, the network that made convolutions
 # famous in 2012, pools 3×3 windows at stride 2: each shares a row or column with its neighbour.
-# *Before you run the cell: a map of 55×55 goes in. How large is what comes out, and in how many
-# windows does a pixel take part?*
+# *Before you run the cells: a map of 55×55 goes in. How large is what comes out? And in how many
+# windows does a pixel take part?* (A map of 7×7 is enough to see that.)
 
 # %%
-assert geometry.output_size(55, kernel=3, stride=2) == 27
+print("55 pixels become", geometry.output_size(55, kernel=3, stride=2))
 
+# %% jupyter={"source_hidden": true}
+# The figure.
+assert geometry.output_size(55, kernel=3, stride=2) == 27
 described(
     visit_maps(
         {
@@ -163,7 +171,7 @@ described(
 )
 
 # %% [markdown]
-# 27×27, and the pixels that overlap are heard up to four times. Section 5 measures what that is
+# 27×27, and where windows overlap a pixel is heard up to four times. Section 5 measures what that is
 # good for.
 #
 # ### The border
@@ -188,11 +196,12 @@ assert np.array_equal(ops.max_pool2d(below_zero, 2, padding=1), below_zero)
 # `x` is a batch of channels, an array `(N, C, H, W)`. Return the largest value of each window, for
 # each image and channel by itself: an array `(N, C, H_out, W_out)` with the sizes of chapter 02's
 # formula, floor included. Without a stride, windows stand side by side. The border holds $-\infty$.
-# `kernel_size`, `stride` and `padding` are each one number or a pair `(height, width)`; the padding is
-# at most half the window.
+# `kernel_size`, `stride` and `padding` are each one whole number (an `int` or a NumPy integer) or a
+# pair `(height, width)`, tuple or list; the padding is at most half the window. Do without ready-made
+# pools and filters, the course's own included.
 #
 # For example, `max_pool2d(x, 2)` with the `x` of above is `[[4 6], [8 9]]`, in the shape
-# (1, 1, 2, 2), and `max_pool2d(x, 2, stride=1)` has 3×3 windows to look into.
+# (1, 1, 2, 2), and `max_pool2d(x, 2, stride=1)` has the shape (1, 1, 3, 3).
 
 
 # %% nbgrader={"grade": false, "grade_id": "max_pool2d", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -231,7 +240,6 @@ check(max_pool2d, hidden=True)
 #
 # Here is what both do to a map that a network might have: the upright edges of a photograph, found
 # by a kernel, cut off below 0 (the ReLU of chapter 06), and then pooled hard, by 4×4 windows.
-# *Before you run the cell: on which of the two will a thin, bright edge be easier to see?*
 
 # %%
 pool = yours_or_ours(max_pool2d, ops.max_pool2d, x, 2)
@@ -246,6 +254,13 @@ def edges_of(photo):
 
 
 found = edges_of(photographs["camera"])
+
+# %% [markdown]
+# *Before you run the next cell: after which of the two pools will a thin, bright edge be easier to
+# see?*
+
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     pictures(
         {
@@ -263,20 +278,25 @@ described(
 # %%
 print(f"strongest edge {found.max():.2f}, after max pooling {pool(found, 4).max():.2f}, ", end="")
 print(f"after average pooling {ops.avg_pool2d(found, 4).max():.2f}")
-assert pool(found, 4).max() == found.max() > 2 * ops.avg_pool2d(found, 4).max()
-assert np.isclose(ops.avg_pool2d(found, 4).mean(), found.mean())
 
 # %% [markdown]
 # A maximum keeps the strongest answer as strong as it was. A mean waters it down with the silence
 # around it, and keeps something else: the average over the whole map does not change. Inside a
 # network, where a map says *found it*, the maximum is the usual choice. At the end, where a map is
 # boiled down to one number, it is the mean; section 7 shows why.
-#
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert pool(found, 4).max() == found.max() > 2 * ops.avg_pool2d(found, 4).max()
+assert np.isclose(ops.avg_pool2d(found, 4).mean(), found.mean())
+
+# %% [markdown]
 # ### Exercise: `avg_pool2d` (5 points)
 #
 # Return the mean of each window, with the same arguments and the same sizes. The border holds zeros,
 # and here they *count as pixels*: every sum is divided by the size of the whole window. (That is
-# PyTorch's default. It has a switch for the other reading, `count_include_pad`.)
+# PyTorch's default. It has a switch for the other reading, `count_include_pad`.) Do without ready-made
+# pools and filters here, too.
 #
 # For example, `avg_pool2d(x, 2)` is `[[2.5 3.5], [5.75 4.]]`. With `kernel_size=3`, `stride=2` and
 # `padding=1` its first number is (1 + 3 + 4 + 2) / 9.
@@ -315,7 +335,7 @@ check(avg_pool2d, hidden=True)
 # ## 3 · Who learns, when three of four are thrown away?
 #
 # Turn one pixel of the 4×4 map up a little. By how much do the four outputs grow, all together?
-# *Before you run the cell: for which pixels is it nothing, with the maximum? And with the mean?*
+# *Before you run the cells: for which pixels is it nothing, with the maximum? And with the mean?*
 
 
 # %%
@@ -329,6 +349,8 @@ def growth(pooling, x, step=0.01):
     return np.round(grown, 6)
 
 
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     grids(
         {
@@ -343,12 +365,6 @@ described(
     "everywhere.",
 )
 
-# %%
-ones = np.ones((1, 1, 2, 2))
-assert np.allclose(growth(ops.max_pool2d, x), ops.max_pool2d_backward(ones, x, 2))
-assert np.allclose(growth(ops.avg_pool2d, x), ops.avg_pool2d_backward(ones, x.shape, 2))
-assert growth(ops.max_pool2d, x).sum() == growth(ops.avg_pool2d, x).sum() == 4
-
 # %% [markdown]
 # There is the backward pass. **A maximum hands its gradient to the winner, whole. A mean shares it
 # evenly among all.** Three details make it complete.
@@ -362,6 +378,13 @@ assert growth(ops.max_pool2d, x).sum() == growth(ops.avg_pool2d, x).sum() == 4
 #
 # *A rest.* Pixels that no window touched get 0, and belong into the gradient, which has the shape of
 # the input.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+ones = np.ones((1, 1, 2, 2))
+assert np.allclose(growth(ops.max_pool2d, x), ops.max_pool2d_backward(ones, x, 2))
+assert np.allclose(growth(ops.avg_pool2d, x), ops.avg_pool2d_backward(ones, x.shape, 2))
+assert growth(ops.max_pool2d, x).sum() == growth(ops.avg_pool2d, x).sum() == 4
 
 # %%
 tie = torch.tensor([[[[2.0, 5.0], [5.0, 5.0]]]], requires_grad=True)
@@ -381,9 +404,14 @@ assert collected[0, 0].tolist() == [[0, 0, 0], [0, 1 + 2 + 3 + 4, 0], [0, 0, 0]]
 # %%
 Pooling(image=image.tolist())
 
-# %%
+# %% [markdown]
+# The 8 collects most: it wins three of its four windows. With the mean no pixel gets more than 1: four
+# windows, and a quarter from each.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 overlapping = ops.max_pool2d_backward(np.ones((1, 1, 3, 3)), x, 2, stride=1)
-assert overlapping.max() == overlapping[0, 0, 2, 1] == 3  # the 8 wins three of its four windows
+assert overlapping.max() == overlapping[0, 0, 2, 1] == 3
 assert ops.avg_pool2d_backward(np.ones((1, 1, 3, 3)), x.shape, 2, stride=1).max() == 1
 
 # %% [markdown]
@@ -391,8 +419,8 @@ assert ops.avg_pool2d_backward(np.ones((1, 1, 3, 3)), x.shape, 2, stride=1).max(
 #
 # `grad_out` has the shape of `max_pool2d(x, kernel_size, stride)` and holds the gradient of the loss
 # at each output. Return its gradient at each pixel of `x`, in the shape of `x`. Of equal winners the
-# first in reading order gets it all. `kernel_size` and `stride` are one number or a pair `(height,
-# width)`; there is no padding.
+# first in reading order gets it all. `kernel_size` and `stride` come in the same forms as before; there
+# is no padding. Do without ready-made pools, forwards and backwards.
 #
 # For example, with `grad_out` = `[[10 20], [30 40]]` and the `x` of above, `max_pool2d_backward(grad_out,
 # x, 2)` is
@@ -435,7 +463,7 @@ check(max_pool2d_backward, hidden=True)
 # ### Exercise: `avg_pool2d_backward` (4 points)
 #
 # The same for the mean. The values of the input play no part, so only its shape is handed in,
-# `(N, C, H, W)` as a tuple or list.
+# `(N, C, H, W)` as a tuple or list. Here, too, do without ready-made pools.
 #
 # For example, `avg_pool2d_backward(grad_out, (1, 1, 2, 4), 2)` with the two numbers 4 and 8 in
 # `grad_out` is `[[1 1 2 2], [1 1 2 2]]`. With the shape (1, 1, 2, 3) and a stride of 1 it is
@@ -475,7 +503,7 @@ check(avg_pool2d_backward, hidden=True)
 # places of the map, and the weights of the kernel.
 
 # %%
-backward = yours_or_ours(max_pool2d_backward, ops.max_pool2d_backward, ones, x, 2)
+backward = yours_or_ours(max_pool2d_backward, ops.max_pool2d_backward, np.ones((1, 1, 2, 2)), x, 2)
 
 photo = photographs["gravel"]
 kernel = np.random.default_rng(0).normal(size=(3, 3))
@@ -492,7 +520,7 @@ assert np.mean(at_places != 0) == 0.25 and (at_weights != 0).all()
 # %% [markdown]
 # A quarter of the places is enough for all of the weights. Chapter 02 let a kernel learn from a
 # photograph and what a secret kernel had made of it. Now put a max pool behind both, so that three of
-# four results are never seen. *Before you run the cell: will nine weights still be found?*
+# four results are never seen. *Before you run the cells: will nine weights still be found?*
 
 # %%
 secret = np.array([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
@@ -516,6 +544,8 @@ for step in range(150):
     _, at_weights = ops.conv2d_single_backward(at_places[0, 0], gravel, weights)
     weights -= 0.1 * at_weights
 
+# %% jupyter={"source_hidden": true}
+# The figure.
 assert np.allclose(weights, secret, atol=0.01)
 described(
     learning(
@@ -575,16 +605,18 @@ print(f"{'64 channels to 64':28}{'parameters':>12}{'places with a gradient':>26}
 for name, (parameters, grad) in ways.items():
     print(f"{name:28}{parameters:12,}{np.mean(grad != 0):26.0%}")
 
-reached = [np.mean(grad != 0) for _, grad in ways.values()]
-assert reached == [0.25, 1, 0.25, 1, 1]
-assert [parameters for parameters, _ in ways.values()] == [0, 0, 4_160, 16_448, 36_928]
-
 # %% [markdown]
 # It is true where the kernel is *at least as large as the stride*. A smaller one leaves gaps, on the
 # way forward and on the way back: 1×1 at stride 2 reads one pixel of four, like a pool whose winner
 # always sits in the same corner. (Networks have such layers: the shortcuts of chapter 07.) And where
 # the kernel is larger than the stride but no multiple of it, some places get more than others: the
 # counts 1, 2, 4 of section 1. Chapter 09 meets them again, as checkerboards.
+
+# %% jupyter={"source_hidden": true}
+# The numbers of the table above.
+reached = [np.mean(grad != 0) for _, grad in ways.values()]
+assert reached == [0.25, 1, 0.25, 1, 1]
+assert [parameters for parameters, _ in ways.values()] == [0, 0, 4_160, 16_448, 36_928]
 
 # %%
 for kernel_size, stride in ((1, 2), (2, 2), (3, 2), (2, 3), (3, 3)):
@@ -597,7 +629,7 @@ for kernel_size, stride in ((1, 2), (2, 2), (3, 2), (2, 3), (3, 3)):
 # ### What is thrown away?
 #
 # A max pool cannot see anything but its winners. Take a photograph, blacken every pixel that is not
-# the largest of its 2×2 window, and pool. *Before you run the cell: can you tell the two results
+# the largest of its 2×2 window, and pool. *Before you run the cells: can you tell the two results
 # apart?*
 
 # %%
@@ -605,6 +637,10 @@ small = data.photograph("camera", size=64).astype(np.float64)[None, None]
 winners = ops.max_pool2d_backward(np.ones((1, 1, 32, 32)), small, 2)
 blackened = small * winners
 
+# %% jupyter={"source_hidden": true}
+# The figure.
+assert np.mean(blackened != small) > 0.7
+assert np.array_equal(ops.max_pool2d(small, 2), ops.max_pool2d(blackened, 2))
 described(
     pictures(
         {
@@ -619,11 +655,9 @@ described(
     "pixels black; and what 2×2 max pooling makes of both, which is the same picture.",
 )
 
-# %%
-assert np.mean(blackened != small) > 0.7
-assert np.array_equal(ops.max_pool2d(small, 2), ops.max_pool2d(blackened, 2))
-
 # %% [markdown]
+# They are equal, number by number.
+#
 # An average pool and a convolution are linear, so they have a matrix (chapter 01), and its rank says
 # how many independent numbers get through. From an image of 8×8 there are 64 to begin with.
 
@@ -758,7 +792,8 @@ for shift in range(3):
 # input size. For each shift from 1 to `max_shift`, move `x` to the *right* by so many pixels (what
 # leaves comes in on the left, as `np.roll` does) and take the mean absolute change of `op`'s
 # output. Return the mean of these over the shifts, divided by the mean absolute value of
-# `op(x)`: a float. It says by what part of its own size the output changes.
+# `op(x)`: a float. It says by what part of its own size the output changes. Do without the course's own
+# `shift_sensitivity`.
 #
 # For example, with `op` a max pool with windows of one by two and `x` the bright pixel of above,
 # `shift_sensitivity(op, x, 1)` is 0. With `max_shift` 2 it is 1: the second shift changes both outputs,
@@ -789,8 +824,8 @@ check(shift_sensitivity, hidden=True)
 
 # %% [markdown]
 # Take the edges of all ten photographs, 128 pixels wide, and pool them with windows of several
-# sizes. *Before you run the cell: which window should forgive a shift by one pixel? Which a shift by
-# eight?*
+# sizes. *Before you run the cells: which windows should forgive shifts of one pixel? Which those of up
+# to eight?*
 
 # %%
 sensitivity = yours_or_ours(
@@ -808,12 +843,14 @@ pools = {
 up_to = (1, 2, 4, 8)
 curves = {name: [sensitivity(op, edge_maps, n) for n in up_to] for name, op in pools.items()}
 
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.against_shift(
         up_to,
         curves,
         title="A pool forgives shifts that are small beside its window",
-        y="shift sensitivity (shifts up to …)",
+        y="shift sensitivity",
     ),
     "Shift sensitivity against the largest shift, 1 to 8 pixels. Without a pool the "
     "output changes by about as much as it is large after one pixel, and more from "
@@ -821,7 +858,14 @@ described(
     "the lower, and rise with the shift. The global average stays at 0.",
 )
 
-# %%
+# %% [markdown]
+# Small shifts survive, large ones do not, and the window says what is small. A shift by one changes
+# the output of 2×2 windows by about half of its size; 8×8 windows hardly notice it. The *global*
+# average, one number for the whole map, forgives every shift. (Here what leaves comes in again. In a
+# real photograph something else comes in.)
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 after_one = [curves[name][0] for name in pools]
 assert after_one == sorted(after_one, reverse=True)
 assert after_one[0] > 0.8 and 0.4 < after_one[1] < 0.7 and after_one[3] < 0.15
@@ -829,11 +873,6 @@ assert curves["max 2×2"][3] > 1 > 0.5 > curves["max 8×8"][3]
 assert curves["global average"][3] < 1e-9
 
 # %% [markdown]
-# Small shifts survive, large ones do not, and the window says what is small. A shift by one changes
-# the output of 2×2 windows by about half of its size; 8×8 windows hardly notice it. The *global*
-# average, one number for the whole map, forgives every shift. (Here what leaves comes in again. In a
-# real photograph something else comes in.)
-#
 # You will hear that convolutional networks are translation **invariant**. Keep the words of chapter
 # 01 apart. A convolution is *equivariant*: its map moves along. What *invariance* there is comes from
 # pooling, window by window, and is partial.
@@ -880,7 +919,8 @@ print(" " * 22 + "".join(f"{what:>10}" for what in changes))
 for name, row in table.items():
     print(f"{name:22}" + "".join(f"{np.mean(numbers):10.2f}" for numbers in row.values()))
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.marks(
         {name.replace(", ", ",\n"): row["1 pixel"] for name, row in table.items()},
@@ -893,7 +933,16 @@ described(
     "around five or six tenths.",
 )
 
-# %%
+# %% [markdown]
+# One pixel is an eighth of these images, and it costs a good deal whatever the network. Overlapping
+# windows forgive most: a stroke that leaves one window is still in its neighbour. At three pixels the networks
+# are close to guessing, and a quarter turn finishes them: nothing in a pool knows about rotation.
+# What they do read is a turn by 15 degrees, which moves most pixels by less than one.
+#
+# What a network should forgive, show it in training. Chapter 06 does that, with augmentation.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 for row in table.values():
     cell = {what: np.mean(numbers) for what, numbers in row.items()}
     assert cell["in place"] - 0.05 > cell["1 pixel"] > cell["2 pixels"] + 0.1
@@ -904,17 +953,10 @@ others = [row["1 pixel"] for name, row in table.items() if row["1 pixel"] is not
 assert all(np.mean(overlap) > np.mean(other) + 0.03 for other in others)
 
 # %% [markdown]
-# One pixel is an eighth of these images, and it costs a good deal whatever the network. Overlapping
-# windows forgive most: a stroke that leaves one window is still in its neighbour. At three pixels the networks
-# are close to guessing, and a quarter turn finishes them: nothing in a pool knows about rotation.
-# What they do read is a turn by 15 degrees, which moves most pixels by less than one.
-#
-# What a network should forgive, show it in training. Chapter 06 does that, with augmentation.
-#
 # ## 6 · Why does a single step change so much?
 #
 # Look closer at the smallest shift. Here is a row, two dark, two bright, and so on, with a max pool
-# under it. Then the same row one pixel to the right. *Before you run the cell: what does the second
+# under it. Then the same row one pixel to the right. *Before you run the cells: what does the second
 # pool give?*
 
 # %%
@@ -926,6 +968,10 @@ def pooled_row(row):
     return ops.max_pool2d(row[None, None, None], (1, 2))[0, 0, 0]
 
 
+# %% jupyter={"source_hidden": true}
+# The figure.
+assert pooled_row(row).tolist() == [0, 1] * 3
+assert pooled_row(shifted).tolist() == [1] * 6
 described(
     plots.rows_below(
         {
@@ -940,17 +986,13 @@ described(
     "one pixel, 1 0 0 1 repeated; and its pool: 1 everywhere.",
 )
 
-# %%
-assert pooled_row(row).tolist() == [0, 1] * 3
-assert pooled_row(shifted).tolist() == [1] * 6
-
 # %% [markdown]
 # The stripes are gone. Nothing was wrong with either pool; the windows fell on other pixels. That is
 # **aliasing**: after a stride of 2 there are too few pixels to hold the finest detail, and what it
 # turns into depends on where the counting starts. It happens wherever a stride is, in pools and in
 # convolutions: the *stride* breaks the equivariance that the convolution had.
 #
-# Only at single steps, though. Two pixels of the image are exactly one pixel of the output.
+# Only at odd shifts, though. Two pixels of the image are exactly one pixel of the output.
 
 # %%
 one_map = edges_of(photographs["camera"])[0, 0]
@@ -1033,7 +1075,8 @@ print(f"max pool {plain_max.mean():.2f}, blurred first {max_blurred.mean():.2f}"
 #
 # so that the size stays, then keep the rows and columns 0, `stride`, 2·`stride` and so on. At the
 # border, reflect the image: outside of its first pixel stands its second. `stride` is one whole number;
-# height and width are at least 2. The course's padding and convolutions are yours to use.
+# height and width are at least 2. The course's padding and convolutions are yours to use, its
+# `blur_pool2d` is not.
 #
 # For example, a single bright line of 16 in column 1 of a 3×4 image, a column that is skipped, becomes
 # `[[8 4], [8 4]]`: both neighbours have heard of it. `blur_pool2d(spot, stride=1)` of a single pixel of
@@ -1065,8 +1108,9 @@ check(blur_pool2d, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Put it under the striped row, behind a maximum at stride 1. *Before you run the cell:* with the plain
-# pool, half of the outputs changed from 0 to 1. What will the second and the last row differ by now?
+# Put it under the striped row, behind a maximum at stride 1. With the plain pool, the shift changed half
+# of the outputs, from 0 to 1. *Before you run the cells: which outputs will it change now, and by how
+# much?*
 
 # %%
 blur = yours_or_ours(
@@ -1081,6 +1125,8 @@ def max_then_blurred(row):
     return blur(as_image)[0, 0, 0]
 
 
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.rows_below(
         {
@@ -1095,16 +1141,18 @@ described(
     "and 1; the row moved by one pixel, and below it three quarters nearly everywhere.",
 )
 
-# %%
+# %% [markdown]
+# A quarter at every place, on average half of what it was. (The first and last numbers are left out:
+# the row goes on in a circle, and the blur's border does not.) A wider blur would take away more.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 inside = slice(1, -1)  # away from the border, which is reflected
 before, after = max_then_blurred(row)[inside], max_then_blurred(shifted)[inside]
 plain_change = np.abs(pooled_row(shifted) - pooled_row(row))[inside].mean()
 assert np.abs(after - before).mean() == 0.25 < plain_change == 0.5
 
 # %% [markdown]
-# A quarter at every place, on average half of what it was. (The first and last numbers are left out:
-# the row goes on in a circle, and the blur's border does not.) A wider blur would take away more.
-#
 # *Before you play:* the explorer holds a handwritten 0. Shift it to the right, a pixel at a time, and
 # watch how much the output changes, for each of the four kinds. Which kind will come back to exactly
 # the same numbers, only moved, at every second step? Which changes least at the first?
@@ -1117,13 +1165,15 @@ changed = {}
 for kind in ("max", "average", "strided", "blur"):
     changed[kind] = Pooling(kind=kind, shift=1).change
     print(f"{kind:8} changes by {changed[kind]:.2f} at the first step")
-assert min(changed, key=changed.get) == "blur" and max(changed, key=changed.get) == "strided"
 
 # %% [markdown]
-# The pools come back at the second step: a shift by the stride is one of whole output pixels. The other
-# two do so wherever they do not look over the border.
+# The blur changes least at the first step, the strided convolution most. The two pools come back at the
+# second: a shift by the stride is one of whole output pixels. The other two do so wherever they do not
+# look over the border.
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert min(changed, key=changed.get) == "blur" and max(changed, key=changed.get) == "strided"
 for kind in ("max", "average", "strided", "blur"):
     start, second = (Pooling(kind=kind, shift=shift).output for shift in (0, 2))
     columns = slice(None) if kind in ("max", "average") else slice(2, -1)
@@ -1134,13 +1184,15 @@ for kind in ("max", "average", "strided", "blur"):
 #
 # A classifier ends in one number for each class. VGG-16, of 2014, ends its convolutions with 512 maps
 # of 7×7. It lays all of their numbers in one vector (it *flattens* them), and puts three fully
-# connected layers on top: 4,096, 4,096 and 1,000 wide. *Before you run the cell: how many weights has
+# connected layers on top: 4,096, 4,096 and 1,000 wide. *Before you run the cells: how many weights has
 # the first of the three?*
 
 # %%
 print(f"{512 * 7 * 7:,} inputs · 4,096 outputs = {512 * 7 * 7 * 4096:,} weights")
-assert 512 * 7 * 7 * 4096 == 102_760_448
 
+# %% jupyter={"source_hidden": true}
+# The figure.
+assert 512 * 7 * 7 * 4096 == 102_760_448
 heads = {
     "AlexNet": {
         "9,216 → 4,096": cost.fc_params(256 * 6 * 6, 4096),
@@ -1165,11 +1217,11 @@ described(
 )
 
 # %% [markdown]
-# One layer, a hundred million weights. The third bar is the idea of *Network in Network* (Lin, Chen
-# and Yan, 2014): take the mean of each map, **global average pooling**, and put *one* linear layer on
-# the 512 means. Each map then has to answer one question about the whole image, *how much of it is
-# there?*, and the layer weighs the answers. GoogLeNet, ResNet and most convolutional networks since
-# end like this.
+# One layer, a hundred million weights. The third bar begins with an idea of *Network in Network* (Lin,
+# Chen and Yan, 2014): take the mean of each map, **global average pooling**. That paper made one map for
+# each class, and its means were the answer. GoogLeNet, ResNet and most convolutional networks since put
+# *one* linear layer on the means, here of 512 maps. Each map then has to answer one question about the
+# whole image, *how much of it is there?*, and the layer weighs the answers.
 #
 # You may read that it cut heads "from about 100 million parameters to about 4 million". Count for
 # yourself: VGG's head has 123.6 million, AlexNet's 58.6, and a global average with a linear layer
@@ -1177,7 +1229,8 @@ described(
 #
 # ### Exercise: `global_avg_pool2d` (2 points)
 #
-# Return the mean of each map: `(N, C, H, W)` → `(N, C)`, two axes and no more.
+# Return the mean of each map: `(N, C, H, W)` → `(N, C)`, two axes and no more. Do without ready-made
+# pools.
 #
 # For example, `global_avg_pool2d(x)` with the 4×4 map of section 1 is `[[3.9375]]`.
 
@@ -1201,7 +1254,8 @@ check(global_avg_pool2d, hidden=True)
 #
 # The last maps of a network are `(channels, height, width)`. How many parameters has a head that ends
 # in `n_classes` numbers? With `head="flatten"` it is a flattening and one linear layer, with
-# `head="gap"` a global average and one linear layer. The linear layer has a bias. Return an `int`.
+# `head="gap"` a global average and one linear layer. The linear layer has a bias. Return an `int`, and
+# do without the course's `fc_params`.
 #
 # For example, `head_params(512, 7, 7, 1000, "gap")` is 513000, and with `"flatten"` it is 25089000.
 
@@ -1225,7 +1279,7 @@ check(head_params, hidden=True)
 # ### Any size of image
 #
 # A convolution and a pool take images of any size. A linear layer has a weight for each input, so its
-# number of inputs is fixed. *Before you run the cell: two networks learned to read digits of 8×8, one
+# number of inputs is fixed. *Before you run the cells: two networks learned to read digits of 8×8, one
 # with a flatten head, one with a global average. What will each do with a digit of 12×16?*
 
 
@@ -1239,6 +1293,8 @@ flattening = models["max 2×2"]
 digits, _ = digits_for("test", 0)
 larger = nn.functional.pad(digits, (4, 4, 2, 2))  # black around: (N, 1, 12, 16)
 
+# %% jupyter={"source_hidden": true}
+# Both networks at work.
 print("global average:", tuple(averaging[0](larger).shape))
 assert averaging[0](larger).shape == (len(digits), 10)
 assert (flattening[0][-1][-1].in_features, 32 * 6 * 8) == (512, 1536)
@@ -1275,15 +1331,17 @@ read = {
 for name, numbers in read.items():
     print(f"{name:22} {spread(numbers)}")
 
-as_trained, around, double = (np.mean(numbers) for numbers in read.values())
-assert as_trained > 0.85
-assert max(around, double) < as_trained - 0.2
-
 # %% [markdown]
 # Badly. The black takes part in the mean: three times as many places, and no more strokes than before.
 # And strokes twice as thick are no strokes that these kernels have learned. A head without a fixed size
 # *lets* you use other sizes. Whether the network is any good there, you have to measure; mostly it
 # needs to be shown such sizes in training.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+as_trained, around, double = (np.mean(numbers) for numbers in read.values())
+assert as_trained > 0.85
+assert max(around, double) < as_trained - 0.2
 
 # %% [markdown]
 # ## 8 · In production code, and further reading
@@ -1297,8 +1355,8 @@ assert max(around, double) < as_trained - 0.2
 # - `nn.AdaptiveAvgPool2d(1)` is the global average, with two axes of length 1 left at the end.
 #   torchvision's VGG has `AdaptiveAvgPool2d((7, 7))` before its head, which the paper has not: so this
 #   VGG takes any size of image, flatten head and all.
-# - torchvision's ResNet (`resnet.py`) begins with the one `MaxPool2d(3, stride=2, padding=1)`; from
-#   there on convolutions with stride 2 do the halving. timm builds many networks with an
+# - torchvision's ResNet (`resnet.py`) has one `MaxPool2d(3, stride=2, padding=1)`, near its start;
+#   from there on convolutions with stride 2 do the halving. timm can build many networks with an
 #   anti-aliasing layer: `aa_layer="blurpc"` and the class `BlurPool2d`.
 
 # %%
@@ -1360,7 +1418,8 @@ assert vgg_like(torch.zeros(1, 512, 9, 12)).shape == (1, 512 * 7 * 7)
 # reaches every place only if its kernel is at least as large as its stride. *(Section 4)*
 #
 # **Are CNNs translation invariant?** Convolutions are equivariant. Pools forgive shifts that are small
-# beside their windows. Large shifts and rotations no pool forgives. *(Section 5)*
+# beside their windows; a global average, whose window is the whole map, forgives large ones, too. A
+# quarter turn none of these networks forgave. *(Section 5)*
 #
 # **What does a stride break, and what mends it?** Equivariance to shifts that are no multiple of it:
 # fine detail is aliased. A blur before the skip takes much of that away. *(Section 6)*

@@ -1,5 +1,6 @@
 """The exercises of chapter 04: their proof, their cases, and answers that learners really write."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -59,6 +60,29 @@ def test_the_chapter_has_its_exercises_in_the_order_of_its_table():
     graded = re.findall(r'"grade": true, "grade_id": "test_(\w+)"', text)
     assert graded == re.findall(r"^# \| \d+ \| `(\w+)` \|", text, flags=re.MULTILINE)
     assert graded == NAMES
+
+
+def test_no_visible_cell_gives_a_prediction_away():
+    """From a prediction on, up to the text that answers it, what shows or asserts is folded."""
+    cells = re.split(r"^# %%", SOURCE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    asked = [place for place, cell in enumerate(cells) if re.search(r"\*Before\s+(# )?you", cell)]
+    assert len(asked) >= 15
+    for place in asked:
+        for cell in itertools.takewhile(lambda c: "[markdown]" not in c[:12], cells[place + 1 :]):
+            if re.search(r"described\(|\bassert\b|\bexcept\b", cell):
+                assert '"source_hidden": true' in cell.partition("\n")[0], cells[place]
+
+
+def test_a_folded_cell_tells_nothing():
+    """JupyterLab still shows the first line of a cell whose code it folds away."""
+    text = SOURCE.read_text(encoding="utf-8")
+    folded = text.split('# %% jupyter={"source_hidden": true}\n')[1:]
+    assert {cell.splitlines()[0] for cell in folded} == {
+        "# The figure.",
+        "# Both networks at work.",
+        "# The claims of the text above.",
+        "# The numbers of the table above.",
+    }
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
