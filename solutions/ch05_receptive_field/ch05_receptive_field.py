@@ -43,6 +43,10 @@
 # Stuck on an exercise? `hint(rf_of_stack)` in a cell of your own shows a hint, and a further one each
 # time you run it. After the last hint, or once you have passed, `solution(rf_of_stack)` shows our
 # answer.
+#
+# The experiments run on the course's own functions, never on yours. Run the notebook cell by cell:
+# *Run All* stops at the first check that gives no points. Where you are asked for a prediction and a
+# cell would give it away, its code is folded: run it first, then unfold it.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import numpy as np
@@ -67,7 +71,8 @@ from course_lib.plots import receptive_field as plots
 # a **unit**. A unit of the first layer reads three pixels. A unit of the second layer reads three
 # units of the first. *Before you run the cell: how many pixels stand behind it? Nine?*
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.cones(
         {"one layer": [(3,)], "two layers": [(3,)] * 2, "three layers": [(3,)] * 3},
@@ -115,16 +120,21 @@ assert pixels_that_move(20, two_layers) == [20, 21, 22, 23, 24]
 for n in (5, 10, 50):
     seen = len(pixels_that_move(0, [(3, 1, 0, 1)] * n, n=120))
     print(f"{n} layers of 3 see {seen} pixels")
-    assert seen == 1 + n * (3 - 1) == {5: 11, 10: 21, 50: 101}[n]
 
 # %% [markdown]
-# In an image the same holds along both axes: the field is a square, and when we say "11 pixels" we
-# mean its side.
-#
+# 11, 21 and 101. In an image the same holds along both axes: the field is a square, and when we say
+# "11 pixels" we mean its side.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+for n, seen in ((5, 11), (10, 21), (50, 101)):
+    assert len(pixels_that_move(0, [(3, 1, 0, 1)] * n, n=120)) == seen == 1 + n * (3 - 1)
+
+# %% [markdown]
 # ### Exercise: `rf_of_stack` (2 points)
 #
 # Return the side of the receptive field of `n_layers` equal layers at stride 1, without dilation, as
-# an `int`. No layer at all sees one pixel.
+# an `int`. No layer at all sees one pixel. Do without the course's own functions.
 #
 # For example, `rf_of_stack(5)` is `11` and `rf_of_stack(2, kernel=5)` is `9`.
 
@@ -148,7 +158,8 @@ check(rf_of_stack, hidden=True)
 #
 # What does a small field cost? Here are two images. In one, two bright dots stand 6 pixels apart, in
 # the other 12. A network of convolutions, each with its ReLU, runs over both, and at its end every
-# channel is averaged over all positions, as global average pooling does.
+# channel is averaged over all positions, as global average pooling does. (`random_stack` makes such a
+# network, with random weights.)
 #
 # *Before you run the cell:* with two layers of 3×3, a unit sees 5 pixels. Can the averages differ
 # between the two images?
@@ -167,19 +178,25 @@ def averages(n_layers, distance, seed):
         return torch.relu(network(two_dots(distance).double())).mean(dim=(2, 3))
 
 
+differ = {}  # by the number of layers: for each of five networks, the largest difference
 for n in (2, 3):
-    differ = [
+    differ[n] = [
         float((averages(n, 6, seed) - averages(n, 12, seed)).abs().max()) for seed in range(5)
     ]
-    print(f"{n} layers, a field of {1 + 2 * n}: the averages differ by", np.round(differ, 6))
-    assert (max(differ) < 1e-12) if n == 2 else (min(differ) > 1e-6)
+    print(f"{n} layers, a field of {1 + 2 * n}: the averages differ by", np.round(differ[n], 6))
 
 # %% [markdown]
-# With a field of 5, no unit ever has both dots in view, so the averages agree, up to rounding, for any
-# weights. No training can help that network to tell the images apart. With three layers the field
-# is 7, some units see both of the nearer dots, and the averages differ. **The field must cover what is
-# to be recognised.**
-#
+# With a field of 5, no unit ever has both dots in view. Each dot then adds the same to the averages,
+# wherever it stands, and they agree, up to rounding, for any weights. No training can help that
+# network to tell the images apart. With three layers the field is 7, some units see both of the
+# nearer dots, and the averages differ. **The field must cover what is to be recognised.**
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert max(differ[2]) < 1e-12
+assert min(differ[3]) > 1e-6
+
+# %% [markdown]
 # Look at a photograph as such units do.
 
 # %%
@@ -197,18 +214,25 @@ described(
 # *Before you run the cell: how many layers does it take for all 224?*
 
 # %%
-assert geometry.rf_of_stack(30) == 61
-assert geometry.layers_to_see(224) == 112
-assert geometry.rf_of_stack(112) == 225 and geometry.rf_of_stack(111) == 223
 print(
     "thirty layers see", geometry.rf_of_stack(30), "pixels; 224 take", geometry.layers_to_see(224)
 )
+
+# %% [markdown]
+# 112. One layer fewer sees 223 pixels.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert geometry.rf_of_stack(30) == 61
+assert geometry.layers_to_see(224) == 112
+assert geometry.rf_of_stack(112) == 225 and geometry.rf_of_stack(111) == 223
 
 # %% [markdown]
 # ### Exercise: `layers_to_see` (2 points)
 #
 # Return the smallest number of stride-1 layers whose receptive field has at least `size` pixels, as
 # an `int`. `kernel` is at least 2. One pixel needs no layer: `layers_to_see(1)` is `0`.
+# Do without the course's own functions.
 #
 # For example, `layers_to_see(61)` is `30`, `layers_to_see(224)` is `112`, and `layers_to_see(224,
 # 7)` is `38`.
@@ -256,18 +280,26 @@ for small, large in ((2, 5), (3, 7)):
     before = cost.conv_params(C, C, large, bias=False)
     print(f"{small} layers of 3×3: {weights:,}   one of {large}×{large}: {before:,}", end="   ")
     print(f"saved: {1 - weights / before:.0%}")
-    assert weights == 9 * small * C**2 and before == large**2 * C**2
 
 # %% [markdown]
-# And there is a second gain: between two layers stands a ReLU, so two layers can draw one bend more
-# than one. Without it there would be nothing between them, and two 3×3 layers would be *one* 5×5 layer,
-# of a kind that 18 weights can write down where 25 could be chosen freely. (A note in passing: it is
-# one 5×5 that two 3×3 replace, not a 2×2.)
-#
+# 28 % and 45 %. And there is a second gain: between two layers stands a ReLU, so together they can
+# compute what no single layer can. Without it two 3×3 layers would be *one* 5×5 layer, and with one
+# channel not even every one: 18 weights stand for 25. (You may read that two 3×3 replace a 2×2. They
+# replace a 5×5.)
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+one = {k: cost.conv_params(C, C, k, bias=False) for k in (3, 5, 7)}
+assert one == {3: 9 * C**2, 5: 25 * C**2, 7: 49 * C**2}
+assert round(100 * (1 - 2 * one[3] / one[5])) == 28
+assert round(100 * (1 - 3 * one[3] / one[7])) == 45
+
+# %% [markdown]
 # ### Exercise: `stack_params` (2 points)
 #
 # Return how many weights a stack of layers has, each from `channels` to `channels` channels;
 # `kernels` lists the side of each layer's square kernel. Weights only, no bias. An `int`.
+# Do without `cost.conv_params`.
 #
 # For example, `stack_params(64, [3, 3])` is `73728`, and `stack_params(64, [5])` is `102400`.
 
@@ -305,13 +337,10 @@ for depth, field in enumerate(geometry.field_by_layer(strided)[1:], start=1):
     print(
         f"{depth:5} {stride:7}  2·{jump_before} = {2 * jump_before} {field.size:9} {field.jump:5}"
     )
-    assert len(pixels_that_move(1, strided[:depth])) == field.size
     jump_before = field.jump
 
-assert [field.size for field in geometry.field_by_layer(strided)[1:]] == [3, 5, 9, 13]
-assert [field.jump for field in geometry.field_by_layer(strided)[:-1]] == [1, 1, 2, 2]
-
-# %%
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.cones(
         {"strides 1, 2, 1, 2": strided, "four times stride 1": [(3,)] * 4},
@@ -323,8 +352,21 @@ described(
 
 # %% [markdown]
 # Look at layer 2. Its stride is 2, and it adds 2 pixels, as layer 1 did: its own window still stands
-# on neighbouring pixels. You may read that a stride of 2 doubles the field. It doubles what each
-# *later* layer adds. At the very end of a stack it adds nothing at all, at the start it pays most:
+# on neighbouring pixels. Layers 3 and 4 add 4 each. You may read that a stride of 2 doubles the field.
+# It doubles what each *later* layer adds. At the very end of a stack it adds nothing at all, at the
+# start it pays most.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+found = geometry.field_by_layer(strided)
+assert [field.size for field in found[1:]] == [3, 5, 9, 13]
+assert [field.jump for field in found[:-1]] == [1, 1, 2, 2]
+for depth, field in enumerate(found):
+    assert len(pixels_that_move(1, strided[:depth])) == field.size
+
+# %% [markdown]
+# Measure that on six layers with 64 channels and one stride of 2, first in front, then at the end. One
+# GMAC is a billion multiply-accumulates (chapter 03).
 
 # %%
 plain = (3, 1, 1, 1)
@@ -355,15 +397,17 @@ assert work["first"] < work["last"] / 3
 # %%
 ReceptiveField()
 
-# %%
+# %% [markdown]
+# The last one. With both 2s in front the four layers see 23 pixels instead of 13.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 last_plain = [(3, 1, 1, 1), (3, 2, 1, 1), (3, 1, 1, 1), (3, 1, 1, 1)]
 assert geometry.receptive_field(last_plain).size == 13
 in_front = [(3, 2, 1, 1), (3, 2, 1, 1), (3, 1, 1, 1), (3, 1, 1, 1)]
 assert geometry.receptive_field(in_front).size == 23
 
 # %% [markdown]
-# The last one. With both 2s in front the four layers see 23 pixels instead of 13.
-#
 # ### Exercise: `receptive_field` (6 points)
 #
 # Now for any stack. `layers` is a list of tuples `(kernel, stride, padding, dilation)`, all ints, the
@@ -371,11 +415,11 @@ assert geometry.receptive_field(in_front).size == 23
 #
 # - `size`: how many pixels a unit of the last layer sees, from the first to the last;
 # - `jump`: how far two neighbouring units of the last layer stand apart, in pixels;
-# - `start`: the first pixel that unit 0 covers. Padding moves it to the left, so it is 0 or negative;
-#   a position of a later layer is as long as the jump before that layer, and its padding too.
+# - `start`: the first pixel that unit 0 covers. Padding moves it to the left, so it is 0 or negative:
+#   each padded position of a layer is as long, in pixels, as the jump before that layer.
 #
 # A dilated kernel spans `dilation * (kernel - 1) + 1` positions of its own input (chapter 02). No
-# layer at all gives `(1, 1, 0)`.
+# layer at all gives `(1, 1, 0)`. Do without the course's own functions.
 #
 # For example, `receptive_field([(3, 1, 1, 1), (3, 2, 1, 1), (3, 1, 1, 1), (3, 2, 1, 1)])` is `(13, 4,
 # -6)`. The start is −1 −1 −2 −2: the last two paddings count two pixels each.
@@ -431,7 +475,7 @@ assert (found[0], found[-1]) == (2, 14)
 #
 # Return the first and the last pixel that unit `index` of the last layer covers, a tuple of two ints.
 # Both belong to the region. Do not clip it to the image: a negative first pixel lies in the padding. You
-# may use your `receptive_field`, or `geometry.receptive_field`.
+# may use your `receptive_field`, or `geometry.receptive_field`; do without the course's other functions.
 #
 # For example, with `layers = [(3, 1, 1, 1), (3, 2, 1, 1)]`, `input_region(layers, 0)` is `(-2, 2)` and
 # `input_region(layers, 3)` is `(4, 8)`.
@@ -475,10 +519,9 @@ for n in range(1, 5):
     layers = [(3, 1, 0, d) for d in dilations]
     seen = pixels_that_move(0, layers)
     print(f"dilations {dilations}: {len(seen)} pixels")
-    assert len(seen) == [3, 7, 15, 31][n - 1]
-    assert all(3 + (3 - 1) * (d - 1) == geometry.effective_kernel(3, d) for d in dilations)
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The figure.
 n = 12
 described(
     plots.growth(
@@ -500,18 +543,26 @@ described(
     "after seven layers.",
 )
 
-# %%
+# %% [markdown]
+# 3, 7, 15, 31: every layer doubles the field and adds one. Seven layers see more than a photograph of
+# 224 pixels, and every one of them works at full resolution.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert [geometry.dilated_rf([2**k for k in range(n)]) for n in (1, 2, 3, 4)] == [3, 7, 15, 31]
+assert all(3 + (3 - 1) * (d - 1) == geometry.effective_kernel(3, d) for d in (1, 2, 4, 8))
 assert geometry.rf_of_stack(12) == 25
 assert geometry.receptive_field([(3, 2 if k % 3 == 2 else 1, 1, 1) for k in range(12)]).size == 91
 assert geometry.dilated_rf([2**k for k in range(7)]) == 255
 
 # %% [markdown]
-# Seven layers for a photograph, at full resolution. Where is the catch? There are two. Every layer
-# works on all positions, so each costs as much as the first. And the pattern must be chosen with care.
+# Where is the catch? There are two. At full resolution every layer costs as much as the first. And the
+# pattern must be chosen with care.
 # *Before you run the cell:* three layers with dilation 2 each span 13 pixels. How many of the 13 does
 # a unit read?
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.path_counts(
         {
@@ -526,7 +577,13 @@ described(
     "each. Dilations 1, 3, 9 read all 27, over one path each.",
 )
 
-# %%
+# %% [markdown]
+# Seven. Neighbouring units then look at different pixels altogether, and the output may show a
+# chequered pattern, called *gridding*. A field says from where to where a unit sees, not that it reads
+# all in between. (Tripling makes the most of three layers: 27 paths, 27 pixels.)
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 assert len(geometry.pixels_seen([(3, 1, 0, 2)] * 3)) == 7
 assert len(geometry.pixels_seen([(3, 1, 0, d) for d in (1, 2, 4)])) == 15
 assert len(geometry.pixels_seen([(3, 1, 0, d) for d in (1, 3, 9)])) == 27 == 3**3
@@ -534,14 +591,10 @@ own, neighbours = (set(geometry.pixels_seen([(3, 1, 0, 2)] * 3, unit)) for unit 
 assert not own & neighbours
 
 # %% [markdown]
-# Seven. Neighbouring units then look at different pixels altogether, and the output shows a
-# chequered pattern, called *gridding*. A field says from where to where a unit sees, not that it reads
-# all in between. (Tripling makes the most of three layers: 27 paths, 27 pixels.)
-#
 # ### Exercise: `dilated_rf` (3 points)
 #
 # Return the receptive field of a stack of stride-1 layers with these dilations, one number a layer, all
-# with the same kernel. An `int`. An empty list sees one pixel.
+# with the same kernel. An `int`. An empty list sees one pixel. Do without the course's own functions.
 #
 # For example, `dilated_rf([2])` is `5` and `dilated_rf([1, 2, 4, 8])` is `31`.
 
@@ -563,11 +616,13 @@ check(dilated_rf, hidden=True)
 # %% [markdown]
 # ## 7 · What do the famous networks see?
 #
-# All that a field depends on is a table of kernels and strides. `course_lib.layer_tables` has those of
-# four networks that you will build in chapter 07, down to the last layer with a window. *Before you
-# run the cell: they were made for images of 224 pixels. Which of them see the whole image?*
+# All that a field depends on is a table of kernels and strides, poolings included.
+# `course_lib.layer_tables` has those of four networks that you will build in chapter 07, down to the
+# last layer with a window. *Before you run the cell: they were made for images of 224 pixels. In which
+# of them can a unit see a whole one?*
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The figure.
 sizes = {
     name: geometry.receptive_field(backbone.layers).size for name, backbone in BACKBONES.items()
 }
@@ -580,9 +635,9 @@ described(
 )
 
 # %% [markdown]
-# You may read that VGG-19 sees 101 of 224 pixels. That is fifty plain layers, and VGG-19 is neither:
-# it has sixteen convolutions and five poolings, and each pooling doubles the jump. The poolings do
-# most of the work:
+# VGG-19 and ResNet-50. You may read that VGG-19 sees 101 of 224 pixels. That would be fifty layers at
+# stride 1. VGG-19 has sixteen convolutions and five poolings, and each pooling doubles the jump. The
+# poolings do most of the work:
 
 # %%
 vgg19 = BACKBONES["VGG-19"].layers
@@ -594,7 +649,7 @@ print("its convolutions alone:  ", geometry.receptive_field(convolutions).size)
 assert geometry.receptive_field(convolutions).size == 33
 
 # %% [markdown]
-# ResNet-50 stands there twice. Its paper puts the stride of a block into the block's first 1×1
+# ResNet-50 stands in the figure twice. Its paper puts the stride of a block into the block's first 1×1
 # convolution, PyTorch's torchvision into the 3×3 behind it. In the paper's version the 3×3 already
 # takes doubled steps, so the field is larger. The 1×1 with stride 2, though, never reads three
 # quarters of its input. The same name, two networks: ask which one.
@@ -686,16 +741,16 @@ described(
 )
 
 # %% [markdown]
-# A bell. Each layer shifts a path by −1, 0 or 1, so a path's end is a sum of $L$ such steps, and a sum of
-# many steps is spread like a **Gaussian**. The spread of one step has variance 2/3. Variances add, so the
-# standard deviation of the whole is $\sqrt{2L/3}$: it grows with the *square root* of the depth, while
+# A bell. Each layer shifts a path by −1, 0 or 1, so after $L$ layers its end is a sum of $L$ such
+# steps, and a sum of many steps is spread like a **Gaussian**. One step has the variance 2/3.
+# Variances add, so the standard deviation of the whole is $\sqrt{2L/3}$: it grows with the *square root* of the depth, while
 # the field grows with the depth itself.
 #
 # Real weights are not 1, and there are ReLUs. How much a pixel counts is then the gradient of the unit
 # with respect to that pixel: how far does the unit move if the pixel moves a little? The map of its
 # magnitude is the **effective receptive field** (Luo, Li, Urtasun and Zemel, 2016). Here it is for
-# stacks with random weights. *Before you run the cell: each picture is as large as the theoretical
-# field. How much of it will be dark?*
+# stacks with random weights. *Before you run the cells: each picture is as large as the field of the
+# sections above, which is called the theoretical one from here on. How much of it will be dark?*
 
 # %%
 depths = (5, 10, 20, 40)
@@ -705,6 +760,9 @@ maps = {
     )
     for n in depths
 }
+
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.effective_fields(maps, title="The deeper the stack, the smaller the share that counts"),
     "Four square maps, dark in the middle and white towards the border. The dark spot fills most of the "
@@ -716,8 +774,8 @@ described(
 #
 # It has no edge, so a width must be agreed on. In this chapter it is **four standard deviations** of
 # the map, read as weights of its pixels: the middle stretch that holds about 95 % of a Gaussian.
-# `field_width` computes that. Let us measure it on five random networks of each depth, and fit the power
-# of the depth that it grows with. *Before you run the cell: what should the power be?*
+# `field_width` computes that. Let us measure it on five random networks of each depth, and fit a power:
+# the $p$ in "the width grows like depth to the $p$". *Before you run the cell: what should $p$ be?*
 
 
 # %%
@@ -742,10 +800,9 @@ for n, column, full in zip(depths, widths.T, whole, strict=True):
         f"{column.mean() / full:.0%} of the field's {full}"
     )
 print(f"fitted power: {np.mean(powers):.2f}, from {min(powers):.2f} to {max(powers):.2f}")
-assert min(powers) > 0.45 and max(powers) < 0.62
-assert (np.diff(widths.mean(axis=0) / whole) < 0).all()
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.width_by_depth(
         depths,
@@ -760,11 +817,17 @@ described(
 
 # %% [markdown]
 # About one half, and the deeper, the closer: from 20 to 40 layers the line is flatter than from 5 to
-# 10. With the weights all equal it is one half exactly:
+# 10. And the share of the field that counts falls with depth.
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert min(powers) > 0.45 and max(powers) < 0.62
+assert (np.diff(widths.mean(axis=0) / whole) < 0).all()
 mean = widths.mean(axis=0)
 assert np.log2(mean[1] / mean[0]) > np.log2(mean[3] / mean[2]) > 0.45
+
+# %% [markdown]
+# With the weights all equal it is one half exactly:
 
 # %%
 for n in depths:
@@ -779,8 +842,8 @@ for n in depths:
 assert 1.3 < widths[:, -1].mean() / equal < 1.5
 
 # %% [markdown]
-# Random weights make it wider than equal ones: it is the *squares* of gradients that add up from path to
-# path, and the root of a Gaussian is a Gaussian $\sqrt 2$ as wide.
+# Random weights make it wider than equal ones. Paths of random sign partly cancel, so it is their
+# *squares* that add up to a Gaussian, and the root of a Gaussian is a Gaussian $\sqrt 2$ times as wide.
 #
 # You may read that the effective field of seven 3×3 layers is "7 to 9 pixels" of the 15. Is it? It
 # depends on what is measured, and on whose weights:
@@ -836,7 +899,7 @@ assert min(found) < 6 and max(found) > 11
 #
 # Return the map, a NumPy array or a tensor. The inputs of a batch do not touch each other, so one
 # backward pass serves all 16. (Adding up the absolute gradients of each output channel apart is
-# accepted as well.)
+# accepted as well.) Do without `fields.effective_receptive_field`.
 #
 # For a single 3×3 convolution of weights 1 on a 5×5 image, the map is 1 on the middle nine pixels and 0
 # around them.
@@ -877,7 +940,8 @@ ReceptiveField(image_size=24, layers=[(3, 1, 1)] * 5, unit=(5, 12), effective=Tr
 # 4, 8 have a ragged profile, with most paths near the middle; tripled ones, 1 and 3, treat all alike.
 # The bell comes from stacking windows that overlap.
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 for stack in ([(5, 1, 2)], [(3, 1, d, d) for d in (1, 3)]):
     explorer = ReceptiveField(image_size=64, layers=stack, unit=(len(stack), 32))
     assert set(explorer.paths) == {0, 1}

@@ -74,6 +74,32 @@ def test_the_chapter_has_its_exercises_in_the_order_of_its_table():
     assert graded == NAMES
 
 
+FOLDED = ' jupyter={"source_hidden": true}'
+
+
+def test_no_visible_cell_gives_a_prediction_away():
+    """Up to the next text, what draws a described figure or asserts a number is folded."""
+    text = SOURCE.read_text(encoding="utf-8")
+    cells = re.split(r"^# %%", text, flags=re.MULTILINE)
+    asked = [place for place, cell in enumerate(cells) if re.search(r"\*Before\s+(# )?you", cell)]
+    assert len(asked) >= 12
+    for place in asked:
+        following = cells[place + 1 :]
+        texts = [n for n, cell in enumerate(following) if cell.startswith(" [markdown]")]
+        assert texts[0] >= 1, cells[place]
+        for answer in following[: texts[0]]:
+            if "described(" in answer or "assert" in answer:
+                assert answer.startswith(FOLDED), answer
+
+
+def test_a_folded_cell_tells_nothing():
+    """JupyterLab still shows the first line of a cell whose code it folds away."""
+    text = SOURCE.read_text(encoding="utf-8")
+    folded = text.split(f"# %%{FOLDED}\n")[1:]
+    first_lines = {cell.splitlines()[0] for cell in folded}
+    assert first_lines == {"# The figure.", "# The claims of the text above."}
+
+
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("quiz_05", "design_stack")])
 @pytest.mark.parametrize("seed", [0, 7])
 def test_cases_are_legal_and_not_too_many(name, seed):
