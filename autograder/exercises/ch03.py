@@ -2266,7 +2266,12 @@ TRACE_SHAPES = FunctionExercise(
             _trace_as(error=AssertionError),
         ),
     ),
-    forbidden=("torch:aten.convolution", "course_lib.ops.conv2d", "course_lib.ops.max_pool2d"),
+    forbidden=(
+        "torch:aten.convolution",
+        "course_lib.ops.conv2d",
+        "course_lib.ops.max_pool2d",
+        "course_lib.cost_table.of_layers",
+    ),
     hints=(
         "Keep one variable, the shape that arrives, and walk through the layers with enumerate. "
         "`name, *sizes = layer` takes a layer apart.",

@@ -21,6 +21,7 @@ __all__ = [
     "kernel_tiles",
     "learned_weights",
     "partial_sums",
+    "photographs",
     "shape_flow",
     "window_as_column",
 ]
@@ -52,6 +53,22 @@ def colour_channels(image: npt.ArrayLike, title: str = "") -> Figure:
     show_image(axes[0], picture, "the photograph")
     for ax, name, channel in zip(axes[1:], ("red", "green", "blue"), range(3), strict=True):
         show_image(ax, picture[..., channel], name)
+    return fig
+
+
+def photographs(pictures: Mapping[str, npt.ArrayLike], title: str = "") -> Figure:
+    """Some photographs (H, W, 3), five in a row, each below its name.
+
+    Raises ValueError for an array of another shape, and for no picture at all.
+
+    >>> fig = photographs({"black": np.zeros((4, 6, 3)), "white": np.ones((4, 6, 3))})
+    >>> [ax.get_title() for ax in fig.axes]
+    ['black', 'white']
+    """
+    shown = {name: _three_axes(picture, name, "(H, W, 3)") for name, picture in pictures.items()}
+    fig, axes = figure(len(shown), columns=5, size=(2.1, 1.8), title=title)
+    for ax, (name, picture) in zip(axes, shown.items(), strict=True):
+        show_image(ax, picture, name)
     return fig
 
 

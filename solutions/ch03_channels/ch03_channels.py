@@ -27,7 +27,7 @@
 # **What you need**: chapter 02, its size formula above all. The exercises need NumPy alone; PyTorch
 # appears to compare with, and trains a small network in section 8.
 #
-# **Time and points**: about 150 minutes, 45 points.
+# **Time and points**: about 3 hours, 45 points. The end of section 5 is a good place for a break.
 #
 # | section | exercise | points |
 # | --- | --- | ---: |
@@ -44,7 +44,9 @@
 # you run it. After the last hint, or once you have passed, `solution(conv2d)` shows our answer.
 #
 # A few experiments run on your own functions. Where yours is not ready they take the course's, and
-# say so: you can run every cell before you have solved anything.
+# say so. Run the notebook cell by cell: *Run All* stops at the first check that gives no points.
+# Where you are asked for a guess and the next cell would give it away, its code is folded: run it
+# first, then unfold it.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import time
@@ -61,10 +63,10 @@ from course_lib.plots import described
 from course_lib.plots.output_size import grids
 
 
-def yours_or_ours(yours, ours, *example):
+def yours_or_ours(yours, ours, *example, **sizes):
     """Your function where it gets an example right, else the course's; says which one it is."""
     try:
-        got, expected = yours(*example), ours(*example)
+        got, expected = yours(*example, **sizes), ours(*example, **sizes)
         right = all(np.allclose(a, b) for a, b in zip(got, expected, strict=True))
     except Exception:
         right = False
@@ -117,7 +119,8 @@ assert (image.shape, kernel.shape) == ((2, 3, 3), (2, 2, 2))
 # Each slice does on its channel what chapter 02 taught: multiply, sum. That gives two numbers. *Before
 # you run the cell: the layer makes one map of it, so one number. How would you combine the two?*
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The figure.
 window = image[:, 0:2, 0:2]  # (C_in, K_h, K_w): the first window reaches through both channels
 described(
     plots.partial_sums(window, kernel),
@@ -126,14 +129,16 @@ described(
     "up to 4. The title adds them: 2 + 4 = 6.",
 )
 
+# %% [markdown]
+# They are added. **A kernel spans all input channels and sums over them into one map.**
+
 # %%
-partial = (window * kernel).sum(axis=(1, 2))
+partial = (window * kernel).sum(axis=(1, 2))  # one sum for each channel
 print(partial, partial.sum())
 assert partial.tolist() == [2, 4] and partial.sum() == 6
 
 # %% [markdown]
-# They are added. **A kernel spans all input channels and sums over them into one map.** In one
-# line, with the channel $c$ and the bias $b$, a number that is added at the end:
+# In one line, with the channel $c$ and the bias $b$, a number that is added at the end:
 #
 # $$y[r, q] = b + \sum_{c}\sum_{i}\sum_{j} k[c, i, j]\; x[c,\; r+i,\; q+j]$$
 #
@@ -168,8 +173,7 @@ assert layer[0, 0].tolist() == [[6, 7], [1, 7]]
 #
 # $$y = w_r \cdot \text{red} + w_g \cdot \text{green} + w_b \cdot \text{blue} + b$$
 #
-# Say that $y > 0$ means *orange*. First let one channel try alone. *Before you run the cell: "much red"
-# is true of an orange. Of which other colours below is it true?*
+# Say that $y > 0$ means *orange*. Here are ten colours to try a layer on.
 
 # %%
 palette = {
@@ -192,17 +196,20 @@ def respond(weights, bias):
     return ops.conv2d(colours, np.reshape(weights, (1, 3, 1, 1)), [bias])[0, 0, 0]
 
 
+# %% [markdown]
+# First let one channel try alone: weights (1, 0, 0), bias −0.75. *Before you run the cell: "much red" is
+# true of an orange. Of which other colours in the palette is it true?*
+
+# %% jupyter={"source_hidden": true}
+# The figure.
 red_only = respond([1, 0, 0], -0.75)
+passing = [name for name, response in zip(palette, red_only, strict=True) if response > 0]
+assert passing == ["orange", "white", "magenta", "red", "yellow"]
 described(
     plots.colour_responses(palette, red_only, "Red alone: white and magenta pass as orange"),
     "Ten bars in their colours. Orange, white, magenta, red and yellow lie above 0; black, "
     "grey, blue, green and cyan below.",
 )
-
-# %%
-passing = [name for name, response in zip(palette, red_only, strict=True) if response > 0]
-print(passing)
-assert passing == ["orange", "white", "magenta", "red", "yellow"]
 
 # %% [markdown]
 # White is as red as orange is. What gives white away is its blue. So blue has to speak *against*:
@@ -274,7 +281,8 @@ described(
 # changes evenly. *Before you run the cell: if it is below 0 at both ends, can it be above 0 in the
 # middle?*
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The figure.
 share = np.linspace(0, 1, 41)
 way = np.stack([np.ones(41), share, np.zeros(41)]).reshape(1, 3, 1, 41)  # red → orange → yellow
 detectors = {
@@ -297,18 +305,20 @@ described(
     "therefore everywhere.",
 )
 
-# %%
+# %% [markdown]
+# It cannot: the response to orange is the mean of those to red and to yellow. Whoever refuses both
+# refuses what lies between them. No weights and no bias get around that, with one kernel.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 middle = 20
 for line in along.values():
     assert np.isclose(line[middle], (line[0] + line[-1]) / 2)
 
 # %% [markdown]
-# It cannot: the response to orange is the mean of those to red and to yellow. Whoever refuses both
-# refuses what lies between them. No weights and no bias get around that, with one kernel.
-#
 # With two kernels and a second layer it is easy. One kernel measures *too yellow*, one *too red*, a
-# ReLU cuts off what is below 0, and the second layer subtracts both. That is why networks have more
-# than one layer, and something bent in between.
+# ReLU cuts off what is below 0, and the second layer subtracts both. That is one
+# reason why networks have more than one layer, and something bent in between.
 
 # %%
 too_yellow_too_red = np.array([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]]).reshape(2, 3, 1, 1)
@@ -316,7 +326,7 @@ hidden_maps = ops.conv2d(way, too_yellow_too_red, [-0.65, 0.45])  # green above 
 bent = np.maximum(hidden_maps, 0)
 final = ops.conv2d(bent, np.array([-1.0, -1.0]).reshape(1, 2, 1, 1), [0.05])[0, 0, 0]
 
-print(f"red {final[0]:.2f}, orange {final[middle]:.2f}, yellow {final[-1]:.2f}")
+print(f"red {final[0]:.2f}, half-way {final[middle]:.2f}, yellow {final[-1]:.2f}")
 assert final[0] < 0 < final[middle] and final[-1] < 0
 
 # %% [markdown]
@@ -328,8 +338,7 @@ assert final[0] < 0 < final[middle] and final[-1] < 0
 #
 # $$\text{weight}: (C_{out},\; C_{in},\; K_h,\; K_w) \qquad \text{bias}: (C_{out},)$$
 #
-# Here are four kernels on the cup of coffee. *Before you run the cell: which of the four maps will show
-# the table, and which its edges only?*
+# Here are four kernels for the cup of coffee.
 
 # %%
 across = np.array([[-1.0, 0.0, 1.0]] * 3)
@@ -343,6 +352,13 @@ biases = np.array([-1.0, 0.0, 0.0, 0.0])
 answers_of_layer = ops.conv2d(batch, four, biases, padding=1)
 print(batch.shape, "→", answers_of_layer.shape)
 assert answers_of_layer.shape == (1, 4, 150, 200)
+
+# %% [markdown]
+# *Before you run the cell: which of the four maps will show the table as a whole, and which only the
+# borders of things?*
+
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.feature_maps(
         answers_of_layer[0],
@@ -355,7 +371,10 @@ described(
 )
 
 # %% [markdown]
-# Look at the two shapes that the cell prints. Three channels went in, four came out, and the next layer
+# The first map shows the table. The weights of the other three add up to 0, so where nothing changes,
+# they answer 0.
+#
+# Look at the two shapes above. Three channels went in, four came out, and the next layer
 # will not care that they were called red and blue once. What one layer calls its **feature map** is
 # a **channel** of the next: one thing, seen from two sides. The kernels of the next layer will be four
 # slices deep.
@@ -379,9 +398,15 @@ except ValueError as error:
 # %%
 Channels()
 
-# %%
+# %% [markdown]
+# Blue says −21, for the ground is bluer than the disc, and takes back most of what the others gave: 12
+# come out. Without its slice they are 33. A kernel that asks the same of every channel is weak at a
+# border where one colour gives way to another; the second kernel asks red and green different questions.
+# A third one costs 27 weights and a bias.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 rim = Channels()
-print(rim.partial_sums, sum(rim.partial_sums), rim.parameters)
 assert rim.partial_sums == [24, 9, -21] and sum(rim.partial_sums) == 12
 assert rim.parameters == 2 * (3 * 3 * 3 + 1) == 56
 
@@ -392,11 +417,6 @@ assert sum(more.partial_sums) == 24 + 9 == 33
 assert more.parameters - rim.parameters == 28
 
 # %% [markdown]
-# Blue says −21, for the ground is bluer than the disc, and takes back most of what the others gave: 12
-# come out. Without its slice they are 33. A kernel that asks the same of every channel is weak at a
-# border where one colour gives way to another; the second kernel asks red and green different questions.
-# A third one costs 27 weights and a bias.
-#
 # ### Exercise: `conv2d` (8 points)
 #
 # Write the layer. `x` is `(N, C_in, H, W)`, `weight` is `(C_out, C_in, K_h, K_w)`, and `bias`, if
@@ -405,7 +425,8 @@ assert more.parameters - rim.parameters == 28
 # each one number or a pair `(height, width)`. The kernel is not flipped. An image of integers under
 # a kernel of fractions gives fractions.
 #
-# What you have built in chapter 02 is yours to use, so `ops.conv2d_single` is allowed. Loops are, too.
+# What you have built in chapter 02 is yours to use, so `ops.conv2d_single` is allowed, and loops are,
+# too. Do without the ready-made layers and convolutions of the course, of PyTorch and of SciPy.
 #
 # For example, with the image and the kernel of section 1, `conv2d(image[None], kernel[None])` has
 # shape `(1, 1, 2, 2)` and holds `[[6 7], [1 7]]`. With `bias=np.array([10])` it holds
@@ -452,9 +473,8 @@ check(conv2d, hidden=True)
 # PyTorch computes the same numbers.
 
 # %%
-convolve = yours_or_ours(conv2d, ops.conv2d, image[None], kernel[None])
-
 small = batch[:, :, :30, :40]
+convolve = yours_or_ours(conv2d, ops.conv2d, small, four, biases, stride=2, padding=1)
 theirs = torch.nn.functional.conv2d(
     torch.tensor(small, dtype=torch.float64),
     torch.tensor(four),
@@ -472,7 +492,8 @@ print("the two agree on", tuple(theirs.shape))
 # 16, with 3×3 kernels. *Before you run the cell: how many weights has one of its kernels? How many
 # parameters has the layer, biases included?*
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The count.
 one_kernel = 3 * 3 * 3
 weights_of_layer = 16 * one_kernel
 params = weights_of_layer + 16
@@ -481,7 +502,8 @@ assert (weights_of_layer, params) == (432, 448)
 assert params == cost.conv_params(3, 16, kernel_size=3)
 
 # %% [markdown]
-# $(K_h \cdot K_w \cdot C_{in} + 1) \cdot C_{out}$. Nothing about the image in it.
+# 27 weights a kernel, 16 such kernels, 16 biases: 448. In general $(K_h \cdot K_w \cdot C_{in} + 1) \cdot
+# C_{out}$. Nothing about the image in it.
 #
 # The work is another matter. One output costs one product for each weight of its kernel, 27 here. A
 # product and the addition that follows it are called a **MAC**, a multiply-accumulate. There are 16
@@ -496,6 +518,14 @@ assert params == cost.conv_params(3, 16, kernel_size=3)
 for stride in (1, 2):
     found = cost.conv_cost(3, 16, 3, height=32, width=32, stride=stride, padding=1)
     print(f"stride {stride}: {found}")
+
+# %% [markdown]
+# By four: half the rows and half the columns. The parameters stay.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+for stride in (1, 2):
+    found = cost.conv_cost(3, 16, 3, height=32, width=32, stride=stride, padding=1)
     _, rows, columns = found["output_shape"]
     assert found["macs"] == 3 * 3 * 3 * 16 * rows * columns
 
@@ -509,7 +539,8 @@ assert full["macs"] == 4 * halved["macs"] and full["params"] == halved["params"]
 # additions of the biases are so few that nobody counts them, and neither do we.
 #
 # Parameters and work need not live in the same place. Four layers of VGG-16, all with 3×3 kernels and
-# padding 1. *Guess first: which has the most parameters, which does the most work?*
+# padding 1. *Before you run the cell: guess which has the most parameters, and which does the most
+# work.*
 
 # %%
 print("C_in C_out  image        params          MACs")
@@ -519,13 +550,19 @@ for c_in, c_out, size in ((3, 64, 224), (64, 64, 224), (256, 256, 56), (512, 512
     vgg[c_in, c_out] = found
     print(f"{c_in:4} {c_out:5} {size:3}×{size:<3} {found['params']:12,} {found['macs']:14,}")
 
-assert vgg[512, 512]["params"] > 60 * vgg[64, 64]["params"]
-assert vgg[64, 64]["macs"] == 4 * vgg[512, 512]["macs"]
+# %% [markdown]
+# The last layer has sixty times the parameters of the second and does a quarter of its work: its kernels
+# are deep, but its image is small. The second and the third do exactly the same work. The very first
+# does little, with only three channels to read. After that, as a rule, early layers cost time and late
+# layers cost storage.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert 60 < vgg[512, 512]["params"] / vgg[64, 64]["params"] < 65
+assert vgg[64, 64]["macs"] == vgg[256, 256]["macs"] == 4 * vgg[512, 512]["macs"]
+assert vgg[3, 64]["macs"] < vgg[512, 512]["macs"] / 5
 
 # %% [markdown]
-# The late layer has sixty times the parameters and does a quarter of the work: its kernels are deep, but
-# its image is small. Early layers cost time, late layers cost storage.
-#
 # ### Exercise: `conv_cost` (6 points)
 #
 # Return a dict with four keys: `"params"`, `"macs"`, `"flops"`, three ints, and `"output_shape"`,
@@ -535,7 +572,8 @@ assert vgg[64, 64]["macs"] == 4 * vgg[512, 512]["macs"]
 #
 # `groups` is new, and a preview of chapter 08: in `groups=2` the channels are cut into two equal halves,
 # and each kernel sees the channels of its own half only. It has `c_in // groups` slices in place of
-# `c_in`; there are `c_out` kernels as before. All channels divide evenly. `geometry` is yours to use.
+# `c_in`; there are `c_out` kernels as before. All channels divide evenly. `geometry` is yours to use. Do
+# without the course's `cost.conv_cost`, and without running a layer.
 #
 # For example, `conv_cost(3, 16, 3, 32, 32, padding=1)` is `{"params": 448, "macs": 442368, "flops":
 # 884736, "output_shape": (16, 32, 32)}`. And `conv_cost(4, 6, 3, 5, 5, groups=2)` has 6·(2·9 + 1) = 114
@@ -596,7 +634,8 @@ print("colour to grey is a 1×1 convolution")
 # ### Exercise: `pointwise_conv` (3 points)
 #
 # Write it without sliding anything. `x` is `(N, C_in, H, W)`, `weight` is `(C_out, C_in, 1, 1)`,
-# `bias` is `(C_out,)` or None; the output is `(N, C_out, H, W)`.
+# `bias` is `(C_out,)` or None; the output is `(N, C_out, H, W)`. Do without ready-made convolutions, the
+# course's, PyTorch's and SciPy's.
 #
 # For example, one pixel with the channels 1, 2, 3 and the two kernels (1, 0, −1) and (2, 1, 0) gives
 # 1 − 3 = −2 and 2 + 2 = 4.
@@ -637,13 +676,18 @@ for key in ("params", "macs"):
     narrow = sum(layer[key] for layer in through)
     print(f"{key:6} {plain[key]:12,} → {narrow:11,}   {plain[key] / narrow:.1f} times less")
 
-assert plain["params"] == 589_824
-assert sum(layer["params"] for layer in through) == 16_384 + 36_864 + 16_384 == 69_632
-
 # %% [markdown]
 # More than eight times less, for maps of the same shape. It is not the same function: what 64 channels
 # cannot carry is gone. This **bottleneck** is what the deeper ResNets are made of; chapter 07 builds it.
-#
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert plain["params"] == 589_824
+assert sum(layer["params"] for layer in through) == 16_384 + 36_864 + 16_384 == 69_632
+for key in ("params", "macs"):
+    assert plain[key] > 8 * sum(layer[key] for layer in through)
+
+# %% [markdown]
 # And why the ReLU? Without one, two 1×1 convolutions in a row are a product of two matrices. That is
 # one matrix: you could have taken one layer.
 
@@ -687,19 +731,24 @@ described(
 row = kernel.reshape(1, -1)  # (C_out, C_in·K_h·K_w) with C_out = 1
 product = row @ matrix  # (C_out, H'·W')
 print(product)
-assert product.reshape(2, 2).tolist() == [[6, 7], [1, 7]]
-assert np.array_equal(product.reshape(1, 2, 2), ops.conv2d(image[None], kernel[None])[0])
 
 # %% [markdown]
 # The map of section 1. "Slide and sum" and "one big matrix product" are the same numbers. The way from
 # image to matrix is called **im2col**, image to columns.
-#
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert product.reshape(2, 2).tolist() == [[6, 7], [1, 7]]
+assert np.array_equal(product.reshape(1, 2, 2), ops.conv2d(image[None], kernel[None])[0])
+
+# %% [markdown]
 # ### Exercise: `im2col` (5 points)
 #
 # Return an array `(N, C·K_h·K_w, L)`: for each image a matrix with a column for each of its $L = H'
 # \cdot W'$ windows. Down a column the channel varies slowest, then the kernel's row, then its column.
 # The columns run over the output positions row by row. `kernel_size`, `stride` and `padding` (zeros) are
-# one number or a pair `(height, width)`; there is no dilation.
+# one number or a pair `(height, width)`; there is no dilation. Do without the course's `im2col` and
+# PyTorch's `unfold`.
 #
 # For example, `im2col(np.arange(1, 10).reshape(1, 1, 3, 3), 2)` holds
 #
@@ -781,17 +830,19 @@ for run in (slide_and_sum, sum_over_windows):
     assert np.allclose(run(), same)
     took = time.perf_counter() - start
     print(
-        f"{run.__name__:16} {took * 1e3:7.1f} ms, {work / took / 1e9:6.2f} GMACs a second: "
+        f"{run.__name__:16} {took * 1e3:7.1f} ms, {work / took / 1e9:6.2f} billion MACs a second: "
         f"{took / fastest:.0f} times the matrix product's time"
     )
-print(f"one_product      {fastest * 1e3:7.1f} ms, {work / fastest / 1e9:6.2f} GMACs a second")
+print(
+    f"one_product      {fastest * 1e3:7.1f} ms, {work / fastest / 1e9:6.2f} billion MACs a second"
+)
 
 # %% [markdown]
 # The loops lose to Python's overhead. But the second program runs in compiled code, too, and still
 # falls behind. What the product has on its side is decades of work on one routine: it keeps the numbers
 # that it needs next close to the processor, uses each several times once they are there, multiplies
-# several pairs at once, and takes more than one core where it finds them. A library that turns a convolution into a matrix product gets all of that for
-# free. That is why they like to.
+# several pairs at once, and takes more than one core where it finds them. A library that turns a
+# convolution into a matrix product gets all of that for free. That is why they like to.
 #
 # The price is memory. *Before you run the cell: each pixel of a large image lies in nine windows of a
 # 3×3 kernel. How much larger than the image is the matrix?*
@@ -800,14 +851,15 @@ print(f"one_product      {fastest * 1e3:7.1f} ms, {work / fastest / 1e9:6.2f} GM
 pixels = 64 * 56 * 56
 entries = ops.im2col(np.zeros((1, 64, 56, 56), np.float32), 3, padding=1).size
 print(f"{pixels:,} numbers become {entries:,}: {entries / pixels:.0f} times as many")
-assert entries == 9 * pixels
 
 # %% [markdown]
-# So libraries build it a piece at a time, or in their heads: the routine fetches the pixels as if the
-# matrix were there. And they have more tricks: for 3×3 kernels there are ways that need fewer
+# Nine times. So libraries build it a piece at a time, or not at all: the routine fetches the pixels as if
+# the matrix were there. And they have more tricks: for 3×3 kernels there are ways that need fewer
 # multiplications. `ops.conv2d` knows several by name.
 
 # %%
+assert entries == 9 * pixels
+
 picture, kernels = rng.normal(size=(1, 3, 20, 24)), rng.normal(size=(4, 3, 3, 3))
 expected = ops.conv2d(picture, kernels, algorithm="loops")
 for algorithm in ops.CONV2D_ALGORITHMS:
@@ -831,8 +883,8 @@ for algorithm in ops.CONV2D_ALGORITHMS:
 #   `weight[o, c]` and `grad_out[n, o]`, summed over the kernels $o$.
 #
 # Forwards the layer sums over the input channels. Backwards the input's gradient sums over the output
-# channels. *Before you run the cell: an upstream gradient of 1 everywhere, a batch of 4 images, maps
-# of 5×6. What is the gradient of a bias?*
+# channels. *Before you run the cell: a `grad_out` of 1 everywhere, a batch of 4 images, maps of 5×6. What
+# is the gradient of a bias?*
 
 # %%
 x = rng.normal(size=(4, 2, 7, 8))
@@ -840,11 +892,15 @@ weight = rng.normal(size=(3, 2, 3, 3))
 ones = np.ones((4, 3, 5, 6))
 grad_x, grad_weight, grad_bias = ops.conv2d_backward(ones, x, weight)
 print(grad_x.shape, grad_weight.shape, grad_bias)
+
+# %% [markdown]
+# 120: each bias collects a 1 from all 30 positions of its map, in all 4 images. The other two sums can
+# be had pair by pair, from chapter 02's backward pass; and PyTorch's autograd knows all three.
+
+# %%
 assert (grad_bias == 4 * 5 * 6).all()
 assert (grad_x.shape, grad_weight.shape) == (x.shape, weight.shape)
 
-# %%
-# The three sums, pair by pair, with chapter 02's backward pass.
 pairs = {
     (n, o, c): ops.conv2d_single_backward(ones[n, o], x[n, c], weight[o, c])
     for n in range(4)
@@ -854,7 +910,6 @@ pairs = {
 assert np.allclose(grad_weight[1, 0], sum(pairs[n, 1, 0][1] for n in range(4)))  # over the images
 assert np.allclose(grad_x[2, 1], sum(pairs[2, o, 1][0] for o in range(3)))  # over the kernels
 
-# And PyTorch's autograd.
 leaves = [torch.tensor(a, requires_grad=True) for a in (x, weight, np.zeros(3))]
 torch.nn.functional.conv2d(*leaves).sum().backward()
 for ours, leaf in zip((grad_x, grad_weight, grad_bias), leaves, strict=True):
@@ -868,7 +923,8 @@ print("pair by pair and autograd agree")
 # bias, stride, padding)`. `grad_out` has the shape of its output. Each gradient has the shape of what it
 # belongs to; pixels that no window touched have gradient 0. `stride` and `padding` are one number or a
 # pair `(height, width)`; there is no dilation. `ops.conv2d_single_backward` is yours to use, and so is
-# `ops.conv2d`.
+# `ops.conv2d`. Do without the course's backward pass of a layer, its transposed convolution and PyTorch's
+# autograd.
 #
 # The three are marked apart. If you miss one, return zeros of the right shape in its place.
 #
@@ -909,7 +965,7 @@ check(conv2d_backward, hidden=True)
 # You chose the weights of the orange detector by thinking. Now let the gradient choose. Draw 60
 # oranges, and 60 colours to refuse; lay each lot out as an image of one row. The response should be at
 # least 1 on an orange and at most −1 elsewhere; what is missing is the error, squared. *Before you run
-# the cell: which signs will the three weights have?*
+# the cells: which signs will the weights of red and blue have, and which the bias?*
 
 # %%
 backward = yours_or_ours(conv2d_backward, ops.conv2d_backward, ones, x, weight)
@@ -919,9 +975,9 @@ oranges = rng.uniform((0.9, 0.45, 0.0), (1.0, 0.65, 0.1), size=(60, 3))
 refused = np.array([palette[name] for name in ("blue", "green", "cyan", "magenta")])
 greys = np.repeat(rng.uniform(0, 1, size=(20, 1)), 3, axis=1)
 others = np.concatenate([np.repeat(refused, 10, axis=0), greys])
-colours = np.stack([oranges, others]).transpose(0, 2, 1)[:, :, None, :]  # (N, C, H, W)
+colours = np.stack([oranges, others]).transpose(0, 2, 1)[:, :, None, :]
+print(colours.shape)  # (N, C, H, W): two images of one row
 wanted = np.array([1.0, -1.0]).reshape(2, 1, 1, 1)
-assert colours.shape == (2, 3, 1, 60)
 
 weight, bias = np.zeros((1, 3, 1, 1)), np.zeros(1)
 losses = []
@@ -934,6 +990,9 @@ for step in range(300):
     weight, bias = weight - 0.5 * grad_weight, bias - 0.5 * grad_bias
 
 print(f"red {weight[0, 0, 0, 0]:.2f}, blue {weight[0, 2, 0, 0]:.2f}, bias {bias[0]:.2f}")
+
+# %% jupyter={"source_hidden": true}
+# The figure.
 assert weight[0, 0, 0, 0] > 0 > weight[0, 2, 0, 0] and bias[0] < 0
 described(
     plots.learned_weights(
@@ -943,14 +1002,14 @@ described(
     "blue and the bias are negative, green is small.",
 )
 
+# %% [markdown]
+# Red for, blue against, a negative bias: what you found by thinking. Nobody told it about light.
+
 # %%
 learned_response = ops.conv2d(colours, weight, bias)
 right = (np.sign(learned_response) == wanted).mean()
 print(f"{right:.0%} of the colours on the right side")
 assert right == 1
-
-# %% [markdown]
-# Red for, blue against, a negative bias: what you found by thinking. Nobody told it about light.
 
 # %% [markdown]
 # ## 8 · What do channels come to mean?
@@ -965,12 +1024,15 @@ square = np.zeros((14, 14))
 square[4:10, 4:10] = 1
 edges = np.stack([across.T, across])[:, None]  # (2, 1, 3, 3): top edges, left edges
 
-corner = np.zeros((1, 2, 3, 3))
-corner[0, 0, 1, 1:] = 1  # the top edge, here and one to the right
-corner[0, 1, 1:, 1] = 1  # the left edge, here and one below
+both = np.zeros((1, 2, 3, 3))
+both[0, 0, 1, 1:] = 1  # the top edge, here and one to the right
+both[0, 1, 1:, 1] = 1  # the left edge, here and one below
 
 first_maps = np.maximum(ops.conv2d(square[None, None], edges, padding=1), 0)  # (1, 2, 14, 14)
-second_map = np.maximum(ops.conv2d(first_maps, corner, [-9.0], padding=1), 0)  # (1, 1, 14, 14)
+second_map = np.maximum(ops.conv2d(first_maps, both, [-9.0], padding=1), 0)  # (1, 1, 14, 14)
+
+# %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.feature_maps(
         np.stack([square, *first_maps[0], second_map[0, 0]]),
@@ -981,32 +1043,41 @@ described(
     "bright bar; and a single bright pixel at the square's top left corner.",
 )
 
-# %%
-assert np.argwhere(second_map[0, 0] > 0).tolist() == [[4, 4]]
-for c in range(2):  # one kind of edge alone stays below 9
-    assert ops.conv2d(first_maps[:, c : c + 1], corner[:, c : c + 1], padding=1).max() == 6
-
 # %% [markdown]
 # One pixel, the top left corner. The sum over channels did it: neither edge alone has enough evidence to
-# get over the bias.
-#
+# get over the bias of −9.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+assert np.argwhere(second_map[0, 0] > 0).tolist() == [[4, 4]]
+for c in range(2):  # one kind of edge alone stays below 9
+    assert ops.conv2d(first_maps[:, c : c + 1], both[:, c : c + 1], padding=1).max() == 6
+
+# %% [markdown]
 # This is how meaning grows with depth. Edges and colours come first, out of edges corners and textures,
 # out of those parts (an eye, a wheel), out of parts whole objects. Zeiler and Fergus (2014) made that
-# visible for AlexNet. What a late channel stands for is what its kernel adds up from the channels
+# visible for a network like AlexNet. What a late channel stands for is what its kernel adds up from the channels
 # before it.
 #
 # ### Watch a first layer learn
 #
 # The first layer is the easy one to look at, as its kernels have three slices and can be drawn in
-# colour. Take the ten photographs of the course and cut small patches out of them. A small network has
-# to say which photograph a patch is from. It begins with random kernels, 7×7, sixteen of them. *Before
-# you run the cell: what would you look at, if you had to tell these photographs apart?*
+# colour. Take the ten photographs of the course and cut small patches out of them, 25×25 pixels.
 
 # %%
 names = data.photograph_names()
-photos = np.stack(
-    [data.photograph(name, size=(120, 160), grey=False).transpose(2, 0, 1) for name in names]
+pictures = [data.photograph(name, size=(120, 160), grey=False) for name in names]
+described(
+    plots.photographs(dict(zip(names, pictures, strict=True))),
+    "Ten small photographs in colour, each with its name above it.",
 )
+
+# %% [markdown]
+# A small network has to say which photograph a patch is from. It begins with random kernels, 7×7, sixteen
+# of them. *Before you run the cells: what would you look at, if you had to tell these patches apart?*
+
+# %%
+photos = np.stack([picture.transpose(2, 0, 1) for picture in pictures])  # (10, 3, 120, 160)
 patches = np.lib.stride_tricks.sliding_window_view(photos, (25, 25), axis=(2, 3))
 print(photos.shape, "and all their patches:", patches.shape)
 
@@ -1045,7 +1116,7 @@ def train_first_layer(seed, steps=250, n=64):
 # %% [markdown]
 # Two numbers describe a kernel. How alike are neighbouring weights: near 0 for noise, near 1 for a smooth
 # picture. And how much of it is one flat colour: the part of its squared weights that is left when you
-# replace each slice by its mean.
+# replace each slice by its mean. The three trainings below take ten to thirty seconds.
 
 
 # %%
@@ -1064,18 +1135,16 @@ def flatness(kernels):
 
 
 runs = [train_first_layer(seed) for seed in range(3)]
-print("seed  accuracy  neighbours alike  flat colours  patterns")
+print("seed  accuracy  neighbours alike  flat (over 0.6)  not flat (under 0.3)")
 for seed, (before, after, accuracy) in enumerate(runs):
     flat = flatness(after)
     print(
         f"{seed:4}  {accuracy:8.2f}  {neighbours_alike(before):6.2f} → {neighbours_alike(after):.2f} "
-        f"{(flatness(before) > 0.6).sum():7} → {(flat > 0.6).sum():2} {(flat < 0.3).sum():9}"
+        f"{(flatness(before) > 0.6).sum():10} → {(flat > 0.6).sum():2} {(flat < 0.3).sum():21}"
     )
-    assert neighbours_alike(before) < 0.2 and neighbours_alike(after) > 0.6
-    assert (flatness(before) > 0.6).sum() == 0
-    assert (flat > 0.6).sum() >= 5 and (flat < 0.3).sum() >= 1
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The figure.
 ramp = np.linspace(-1, 1, 7)
 classics = np.zeros((4, 3, 7, 7))
 classics[0] = ramp[None, None, :]  # upright edge
@@ -1102,23 +1171,36 @@ described(
 # trained on a million photographs of a thousand things find edges of all directions in greater number,
 # and colours beside them; that is the picture in the AlexNet paper.
 
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+for before, after, _ in runs:
+    assert neighbours_alike(before) < 0.2 and neighbours_alike(after) > 0.6
+    assert (flatness(before) > 0.6).sum() == 0
+    assert (flatness(after) > 0.6).sum() >= 5 and (flatness(after) < 0.3).sum() >= 1
+
 # %% [markdown]
 # ## 9 · Why do the shapes not fit?
 #
-# Most errors in a network's first hour are shapes. Follow one image through a small network: two
+# Most errors in a network's first hour are shapes. Follow one image, 3×32×32, through a small network: two
 # convolutions, each with a pool that halves the image (chapter 04), then **flatten**, which writes all
-# channels of an image out in one row, and a fully connected layer. *Before you run the cell: how many
-# numbers come out of flatten?*
+# channels of an image out in one row.
 
 # %%
-network = torch.nn.Sequential(
+layers = [
     torch.nn.Conv2d(3, 16, 3, padding=1),
     torch.nn.MaxPool2d(2),
     torch.nn.Conv2d(16, 32, 3),
     torch.nn.MaxPool2d(2),
     torch.nn.Flatten(),
-    torch.nn.Linear(32 * 7 * 7, 10),
-)
+]
+
+# %% [markdown]
+# A fully connected layer with ten outputs comes last, and must be told how many numbers arrive. *Before
+# you run the cell: how many come out of flatten?*
+
+# %% jupyter={"source_hidden": true}
+# The figure.
+network = torch.nn.Sequential(*layers, torch.nn.Linear(32 * 7 * 7, 10))
 x, shapes = torch.zeros(1, 3, 32, 32), {"image": (3, 32, 32)}
 for place, module in enumerate(network):
     x = module(x)
@@ -1132,8 +1214,8 @@ described(
 )
 
 # %% [markdown]
-# Now somebody takes the padding out of the first convolution and forgets that the linear layer was
-# made for 1,568 numbers.
+# 32 channels of 7×7: 1,568 numbers. Now somebody takes the padding out of the first convolution and
+# forgets that the last layer, in PyTorch a *linear* one, was made for those.
 
 # %%
 network[0] = torch.nn.Conv2d(3, 16, 3)
@@ -1170,7 +1252,7 @@ assert sizes == [32, 30, 15, 13, 6] and 32 * 6 * 6 == 1152
 # | `("linear", n_in, n_out)` | `(N, n_in)` | `(N, n_out)` |
 #
 # All numbers are ints; `H'` and `W'` come from chapter 02's formula, for the pool without padding.
-# `geometry` is yours to use.
+# `geometry` is yours to use. Do without the course's `cost_table`, and without running the layers.
 #
 # Where a layer does not fit what arrives, raise a `ValueError`: other channels or features than it
 # takes; the wrong number of axes, such as maps in a linear layer; a kernel larger than its padded input.
@@ -1249,22 +1331,27 @@ except Exception as error:
 
 # %% [markdown]
 # The course has such a tool, with the costs of section 4 beside the shapes. *Before you run the cell:
-# which layer of the mended network holds most parameters, and which does most work?*
+# which layer of the mended network holds the most parameters, and which does the most work?*
 
 # %%
 mended = [*broken[:5], ("linear", 32 * 6 * 6, 10)]
 table = cost_table.of_layers((1, 3, 32, 32), mended)
-network[5] = torch.nn.Linear(32 * 6 * 6, 10)
-measured = cost_table.of_module(network, (1, 3, 32, 32))  # the same, of a PyTorch module
-assert (table.params, table.macs) == (measured.params, measured.macs)
-assert max(table.rows, key=lambda row: row.params).name == "5 linear"
-assert max(table.rows, key=lambda row: row.macs).name == "2 conv"
 table
 
 # %% [markdown]
-# The linear layer holds most, the second convolution works most. The last column counts the numbers
-# that a layer hands on, its **activations**: they all have to be kept until the backward pass needs them.
-#
+# The linear layer holds the most, the second convolution works the most. The last column counts the
+# numbers that a layer hands on, its **activations**: most of them have to be kept until the backward pass
+# needs them. `cost_table.of_module` makes the same table of a PyTorch network.
+
+# %%
+network[5] = torch.nn.Linear(32 * 6 * 6, 10)
+measured = cost_table.of_module(network, (1, 3, 32, 32))
+assert (table.params, table.macs) == (measured.params, measured.macs)
+assert max(table.rows, key=lambda row: row.params).name == "5 linear"
+assert max(table.rows, key=lambda row: row.macs).name == "2 conv"
+print(f"{measured.params:,} parameters, {measured.macs:,} MACs")
+
+# %% [markdown]
 # ## 10 · In production code, and further reading
 #
 # - `torch.nn.functional.conv2d(input, weight, bias, stride, padding, dilation, groups)` is your `conv2d`
@@ -1273,12 +1360,13 @@ table
 # - `torch.nn.functional.unfold` is im2col with your layout, and `fold` its way back.
 # - TensorFlow keeps its channels last, $(N, H, W, C)$, and its weights as $(K_h, K_w, C_{in}, C_{out})$.
 #   PyTorch can store them that way too, `memory_format=torch.channels_last`, under the same shape.
-# - `torch.utils.flop_counter` counts FLOPs as a network runs. On the `meta` device it needs neither
-#   memory nor time.
+# - `torch.utils.flop_counter` counts FLOPs as a network runs. On the `meta` device, which computes shapes
+#   only, that takes hardly any memory or time.
 # - In `torchvision/models/resnet.py`, `Bottleneck` is the 1×1, 3×3, 1×1 of section 5, with BatchNorm. The
 #   paper puts a stride of 2 into the first 1×1, torchvision into the 3×3.
-# - timm: `timm.create_model(name)` builds some hundreds of architectures. Those for other than three
-#   channels take `in_chans=…`, and it adds up or repeats the slices of the first layer's kernels for you.
+# - timm: `timm.create_model(name)` builds some hundreds of architectures. For images of other than three
+#   channels say `in_chans=…`; with `pretrained=True` it adds up or repeats the slices of the first layer's
+#   kernels for you.
 
 # %%
 module = torch.nn.Conv2d(3, 16, 3)
@@ -1331,7 +1419,8 @@ print("PyTorch counts", f"{counter.get_total_flops():,}", "FLOPs")
 # 448. *(Section 4)*
 #
 # **And how much work is it?** K² · C_in · C_out MACs at each of the H′·W′ output positions; FLOPs are
-# twice that. Early layers work most, late layers store most. *(Section 4)*
+# twice that. As a rule early layers, on large maps, work most, and late ones, with deep kernels, store
+# most. *(Section 4)*
 #
 # **What is a 1×1 convolution for?** A dot product over the channels in every pixel: it mixes them,
 # changes their number cheaply, and with a ReLU adds a bend. On a single channel it only scales.

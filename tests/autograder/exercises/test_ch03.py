@@ -49,7 +49,7 @@ def test_the_chapter_announces_its_points():
     assert {name: float(points) for name, points in listed.items()} == {
         exercise.name: exercise.points for exercise in ch03.EXERCISES
     }
-    (total,) = re.findall(r"about \d+ minutes, (\d+) points", text)
+    (total,) = re.findall(r"about [^,]+, (\d+) points", text)
     assert int(total) == sum(exercise.points for exercise in ch03.EXERCISES)
     headings = dict(re.findall(r"^# ### Exercise: `(\w+)` \((\d+) points\)$", text, re.MULTILINE))
     assert headings == {name: points for name, points in listed.items() if name != "quiz_03"}
@@ -60,6 +60,28 @@ def test_the_chapter_has_its_exercises_in_the_order_of_its_table():
     graded = re.findall(r'"grade": true, "grade_id": "test_(\w+)"', text)
     assert graded == re.findall(r"^# \| \d+ \| `(\w+)` \|", text, flags=re.MULTILINE)
     assert graded == NAMES
+
+
+def test_no_visible_cell_gives_a_prediction_away():
+    """From a prediction to the next text, code with the answer in it is folded."""
+    cells = re.split(r"^# %%", SOURCE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    asked = [place for place, cell in enumerate(cells) if re.search(r"\*Before\s+(# )?you", cell)]
+    assert len(asked) >= 15
+    for place in asked:
+        code = itertools.takewhile(lambda cell: "[markdown]" not in cell[:20], cells[place + 1 :])
+        for cell in code:
+            if "described(" in cell or "assert" in cell:
+                assert '"source_hidden": true' in cell.partition("\n")[0], cells[place]
+
+
+def test_a_folded_cell_tells_nothing():
+    """JupyterLab still shows the first line of a cell whose code it folds away."""
+    folded = SOURCE.read_text(encoding="utf-8").split('# %% jupyter={"source_hidden": true}\n')[1:]
+    assert {cell.splitlines()[0] for cell in folded} <= {
+        "# The figure.",
+        "# The count.",
+        "# The claims of the text above.",
+    }
 
 
 @pytest.mark.parametrize(
@@ -222,7 +244,7 @@ def test_torchs_convolution_is_forbidden():
 
 
 def test_the_courses_own_layer_is_forbidden():
-    from course_lib import cost, ops
+    from course_lib import cost, cost_table, ops
 
     assert verdict("conv2d", lambda *a, **k: ops.conv2d(*a, **k)).verdict == "forbidden"
     assert verdict("pointwise_conv", lambda x, w, b=None: ops.conv2d(x, w, b)).verdict == (
@@ -232,6 +254,11 @@ def test_the_courses_own_layer_is_forbidden():
     said = verdict("conv2d_backward", lambda *a, **k: ops.conv2d_backward(*a, **k))
     assert said.verdict == "forbidden"
     assert verdict("conv_cost", lambda *a, **k: cost.conv_cost(*a, **k)).verdict == "forbidden"
+
+    def from_the_table(input_shape, layers):
+        return [row.output_shape for row in cost_table.of_layers(input_shape, layers).rows]
+
+    assert verdict("trace_shapes", from_the_table).verdict == "forbidden"
 
 
 def test_torchs_unfold_is_no_im2col_of_ones_own():

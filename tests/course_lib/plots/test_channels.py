@@ -42,6 +42,14 @@ def test_a_photograph_comes_with_its_three_channels():
         np.testing.assert_array_equal(drawn(ax), image[..., channel])
 
 
+def test_photographs_stand_below_their_names():
+    pictures = {name: np.full((4, 5, 3), k / 7) for k, name in enumerate("abcdefg")}
+    fig = plots.photographs(pictures)
+    assert titles(fig) == list("abcdefg")
+    for ax, picture in zip(fig.axes, pictures.values(), strict=True):
+        np.testing.assert_array_equal(drawn(ax), picture)
+
+
 def test_partial_sums_show_each_channels_products_and_their_sum():
     window = IMAGE[:, :2, 1:]
     fig = plots.partial_sums(window, KERNEL, bias=-1.5)
@@ -134,6 +142,8 @@ def test_shape_flow_writes_every_shape_and_draws_to_scale():
     ("call", "message"),
     [
         (lambda: plots.colour_channels(np.zeros((3, 3))), "image has shape"),
+        (lambda: plots.photographs({"grey": np.zeros((3, 3))}), "grey has shape"),
+        (lambda: plots.photographs({}), "n_axes"),
         (lambda: plots.partial_sums(IMAGE, KERNEL), "must have the shape of kernel"),
         (lambda: plots.partial_sums(IMAGE[0], KERNEL[0]), "window has shape"),
         (lambda: plots.feature_maps(IMAGE, ["one"]), "must be as many as maps"),
