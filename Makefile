@@ -21,7 +21,7 @@ lab: $(STAMP) ## open the course in JupyterLab
 test: $(STAMP) ## set up, then every check and every test
 	@.ci/need chromium nodejs bubblewrap
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(STAMP) ## format, lint, types, and that what is generated is up to date
 	$(BIN)/ruff format --check .
