@@ -262,7 +262,7 @@ def backbone_bars(fields: Mapping[str, int], image: int = 224) -> Figure:
     fig, (ax,) = figure(
         1,
         size=(7.0, 0.9 + 0.45 * len(fields)),
-        title=f"Some see less than the image's {image} pixels, some twice as much",
+        title=f"Some see less than the image's {image} pixels, some about twice as much",
     )
     places = np.arange(len(fields))
     ax.barh(places, list(fields.values()), color=SEEN, height=0.6)

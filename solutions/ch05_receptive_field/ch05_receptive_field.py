@@ -83,9 +83,9 @@ described(
 )
 
 # %% [markdown]
-# Five. The three windows below it overlap. The pixels that a unit depends on are its **receptive
-# field**. You need no formula to find it: change one pixel at a time, and see whether the unit
-# answers.
+# Five: the dark cells at the bottom. The three windows below the unit overlap. The pixels that a unit
+# depends on are its **receptive field**. You need no formula to find it: change one pixel at a time,
+# and see whether the unit answers.
 
 
 # %%
@@ -395,7 +395,7 @@ assert work["first"] < work["last"] / 3
 # as wide as you can by moving the 2s to other layers.
 
 # %%
-ReceptiveField()
+ReceptiveField(effective=False)
 
 # %% [markdown]
 # The last one. With both 2s in front the four layers see 23 pixels instead of 13.
@@ -469,7 +469,7 @@ assert (found[0], found[-1]) == (2, 14)
 
 # %% [markdown]
 # Two things to see. Neighbouring regions overlap: 13 pixels long, 4 apart. And the regions of the
-# first and last units reach into the padding, so part of what they see is made up.
+# first and last units reach into the padding (hatched), so part of what they see is made up.
 #
 # ### Exercise: `input_region` (3 points)
 #
@@ -578,9 +578,9 @@ described(
 )
 
 # %% [markdown]
-# Seven. Neighbouring units then look at different pixels altogether, and the output may show a
-# chequered pattern, called *gridding*. A field says from where to where a unit sees, not that it reads
-# all in between. (Tripling makes the most of three layers: 27 paths, 27 pixels.)
+# Seven; the hatched pixels are never read. Neighbouring units then look at different pixels altogether,
+# and the output may show a chequered pattern, called *gridding*. A field says from where to where a unit
+# sees, not that it reads all in between. (Tripling makes the most of three layers: 27 paths, 27 pixels.)
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
@@ -878,7 +878,7 @@ found = [*above_half.values(), *above_luo.values()]
 assert min(found) < 6 and max(found) > 11
 
 # %% [markdown]
-# From about 5 to about 13 pixels, all of them honest. (The last column is the paper's own: the side of a
+# From about 5 to about 13 pixels, all of them honest. (The last column follows the paper: the side of a
 # square with as many pixels as lie above 4.55 % of the largest value.) Whoever gives you a number for an
 # effective field owes you its definition.
 #
@@ -937,8 +937,9 @@ ReceptiveField(image_size=24, layers=[(3, 1, 1)] * 5, unit=(5, 12), effective=Tr
 
 # %% [markdown]
 # A single layer does, whatever its size: from each of its pixels there is one path. The dilations 1, 2,
-# 4, 8 have a ragged profile, with most paths near the middle; tripled ones, 1 and 3, treat all alike.
-# The bell comes from stacking windows that overlap.
+# 4, 8 have a ragged profile, with most paths near the middle; 2, 2, 2 have a bell with holes. Tripled
+# ones, 1 and 3, treat all alike: set them in the table. The bell comes from stacking windows that
+# overlap.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
@@ -950,6 +951,9 @@ doubled = ReceptiveField(
     image_size=64, layers=[(3, 1, d, d) for d in (1, 2, 4, 8)], unit=(4, 32)
 ).paths
 assert len(set(doubled)) > 2 and doubled[24:41].sum() > 0.5 * doubled.sum()
+
+holes = ReceptiveField(image_size=24, layers=[(3, 1, 2, 2)] * 3, unit=(3, 12)).paths
+assert holes[6:19].tolist() == [1, 0, 3, 0, 6, 0, 7, 0, 6, 0, 3, 0, 1]
 
 # %% [markdown]
 # ## 9 · In production code, and further reading
