@@ -149,7 +149,7 @@ def head_costs(heads: Mapping[str, Mapping[str, int]], title: str = "") -> Figur
 
     >>> fig = head_costs({"small": {"linear": 500_000}})
     >>> [text.get_text() for text in fig.axes[0].texts]
-    ['0.5 million']
+    ['linear', '0.5 million']
     """
     if not heads:
         raise ValueError("heads must hold at least one")

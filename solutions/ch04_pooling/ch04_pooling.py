@@ -193,7 +193,7 @@ assert np.array_equal(ops.max_pool2d(below_zero, 2, padding=1), below_zero)
 #
 # ### Exercise: `max_pool2d` (6 points)
 #
-# `x` is a batch of channels, an array `(N, C, H, W)`. Return the largest value of each window, for
+# `x` is a batch of images, an array `(N, C, H, W)`. Return the largest value of each window, for
 # each image and channel by itself: an array `(N, C, H_out, W_out)` with the sizes of chapter 02's
 # formula, floor included. Without a stride, windows stand side by side. The border holds $-\infty$.
 # `kernel_size`, `stride` and `padding` are each one whole number (an `int` or a NumPy integer) or a
@@ -859,8 +859,8 @@ described(
 )
 
 # %% [markdown]
-# Small shifts survive, large ones do not, and the window says what is small. A shift by one changes
-# the output of 2×2 windows by about half of its size; 8×8 windows hardly notice it. The *global*
+# Small shifts are forgiven, large ones are not, and the window says what is small. A shift by one changes
+# the output of 2×2 windows by more than half of its size; 8×8 windows hardly notice it. The *global*
 # average, one number for the whole map, forgives every shift. (Here what leaves comes in again. In a
 # real photograph something else comes in.)
 
@@ -868,7 +868,7 @@ described(
 # The claims of the text above.
 after_one = [curves[name][0] for name in pools]
 assert after_one == sorted(after_one, reverse=True)
-assert after_one[0] > 0.8 and 0.4 < after_one[1] < 0.7 and after_one[3] < 0.15
+assert after_one[0] > 0.8 and 0.5 < after_one[1] < 0.7 and after_one[3] < 0.15
 assert curves["max 2×2"][3] > 1 > 0.5 > curves["max 8×8"][3]
 assert curves["global average"][3] < 1e-9
 
@@ -937,7 +937,7 @@ described(
 # One pixel is an eighth of these images, and it costs a good deal whatever the network. Overlapping
 # windows forgive most: a stroke that leaves one window is still in its neighbour. At three pixels the networks
 # are close to guessing, and a quarter turn finishes them: nothing in a pool knows about rotation.
-# What they do read is a turn by 15 degrees, which moves most pixels by less than one.
+# What they mostly read is a turn by 15 degrees, which moves most pixels by less than one.
 #
 # What a network should forgive, show it in training. Chapter 06 does that, with augmentation.
 
@@ -946,7 +946,7 @@ described(
 for row in table.values():
     cell = {what: np.mean(numbers) for what, numbers in row.items()}
     assert cell["in place"] - 0.05 > cell["1 pixel"] > cell["2 pixels"] + 0.1
-    assert cell["3 pixels"] < 0.4 and cell["90°"] < 0.3
+    assert cell["3 pixels"] < 0.25 and cell["90°"] < 0.25
     assert cell["15°"] > cell["45°"] + 0.2
 overlap = table["max 3×3, overlapping"]["1 pixel"]
 others = [row["1 pixel"] for name, row in table.items() if row["1 pixel"] is not overlap]
@@ -1154,8 +1154,8 @@ assert np.abs(after - before).mean() == 0.25 < plain_change == 0.5
 
 # %% [markdown]
 # *Before you play:* the explorer holds a handwritten 0. Shift it to the right, a pixel at a time, and
-# watch how much the output changes, for each of the four kinds. Which kind will come back to exactly
-# the same numbers, only moved, at every second step? Which changes least at the first?
+# watch how much the output changes, for each of the four kinds. Which kinds will come back to
+# exactly the same numbers, only moved, at every second step? Which changes least at the first?
 
 # %%
 Pooling(kind="blur")
@@ -1307,7 +1307,8 @@ except RuntimeError as error:
 # %% [markdown]
 # The one with the average answers. The other has 512 inputs and was handed 1,536 numbers: 32 maps of
 # 6×8. But that a network *runs* does not say that it reads well. Make the digits larger in two ways:
-# with black around them, and with every pixel doubled. *Before you run the cell: will it read them?*
+# with black around them, and with every pixel doubled. *Before you run the cell: will the network
+# with the average read them?*
 
 
 # %%
