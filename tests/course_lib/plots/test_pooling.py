@@ -1,5 +1,7 @@
 """The figures of chapter 04 show what they are given: frames, winners, numbers, marks."""
 
+import doctest
+
 import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
@@ -108,3 +110,9 @@ def test_no_figure_becomes_one_of_pyplots():
     plots.marks({"it": [1.0]})
     plots.rows_below({"it": [1.0]})
     assert plt.get_fignums() == before
+
+
+def test_the_examples_in_the_docstrings_hold():
+    result = doctest.testmod(plots)
+    assert result.attempted > 5
+    assert result.failed == 0
