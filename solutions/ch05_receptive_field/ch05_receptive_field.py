@@ -321,9 +321,9 @@ check(stack_params, hidden=True)
 # %% [markdown]
 # ## 4 · What does a stride change?
 #
-# A layer with stride 2 keeps every second unit. Its neighbours are then two pixels apart, and a
-# kernel that comes *after* it takes steps of two pixels. How far neighbouring units stand apart, in
-# pixels of the image, is called the **jump**. It starts at 1 and is multiplied by every stride.
+# A layer with stride 2 keeps every second unit. Its units are then two pixels apart, and so are the
+# taps of a kernel that comes *after* it. How far neighbouring units stand apart, in pixels of the
+# image, is called the **jump**. It starts at 1 and is multiplied by every stride.
 #
 # *Before you run the cell:* four layers of 3, with strides 1, 2, 1, 2. The first two see 3 and 5
 # pixels. What do the next two see?
