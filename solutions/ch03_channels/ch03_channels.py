@@ -354,8 +354,8 @@ print(batch.shape, "→", answers_of_layer.shape)
 assert answers_of_layer.shape == (1, 4, 150, 200)
 
 # %% [markdown]
-# *Before you run the cell: which of the four maps will show the table as a whole, and which only the
-# borders of things?*
+# *Before you run the cell: which of the four maps will show the saucer as one light surface, and which
+# only the borders of things?*
 
 # %% jupyter={"source_hidden": true}
 # The figure.
@@ -365,14 +365,14 @@ described(
         ["red against blue", "upright edges", "level edges", "edges of colour"],
         title="Four kernels, four maps (0 is middle grey)",
     ),
-    "Four grey maps of the cup. Red against blue: table and saucer are light, the white "
+    "Four grey maps of the cup. Red against blue: saucer and coffee are light, the white "
     "rim is black. Upright and level edges: rims and spoon in black and white lines on "
     "grey. Edges of colour: lines where the red cup and saucer begin and end.",
 )
 
 # %% [markdown]
-# The first map shows the table. The weights of the other three add up to 0, so where nothing changes,
-# they answer 0.
+# The first map: the saucer is red and has little blue. The weights of the other three add up to 0 in each
+# slice, so where nothing changes, they answer 0.
 #
 # Look at the two shapes above. Three channels went in, four came out, and the next layer
 # will not care that they were called red and blue once. What one layer calls its **feature map** is
@@ -857,9 +857,11 @@ print(f"{pixels:,} numbers become {entries:,}: {entries / pixels:.0f} times as m
 # the matrix were there. And they have more tricks: for 3×3 kernels there are ways that need fewer
 # multiplications. `ops.conv2d` knows several by name.
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
 assert entries == 9 * pixels
 
+# %%
 picture, kernels = rng.normal(size=(1, 3, 20, 24)), rng.normal(size=(4, 3, 3, 3))
 expected = ops.conv2d(picture, kernels, algorithm="loops")
 for algorithm in ops.CONV2D_ALGORITHMS:
@@ -979,24 +981,24 @@ colours = np.stack([oranges, others]).transpose(0, 2, 1)[:, :, None, :]
 print(colours.shape)  # (N, C, H, W): two images of one row
 wanted = np.array([1.0, -1.0]).reshape(2, 1, 1, 1)
 
-weight, bias = np.zeros((1, 3, 1, 1)), np.zeros(1)
+w, b = np.zeros((1, 3, 1, 1)), np.zeros(1)
 losses = []
 for step in range(300):
-    response = ops.conv2d(colours, weight, bias)
+    response = ops.conv2d(colours, w, b)
     missing = np.maximum(0, 1 - wanted * response)
     losses.append((missing**2).mean())
     upstream = -2 * wanted * missing / missing.size
-    _, grad_weight, grad_bias = backward(upstream, colours, weight)
-    weight, bias = weight - 0.5 * grad_weight, bias - 0.5 * grad_bias
+    _, grad_w, grad_b = backward(upstream, colours, w)
+    w, b = w - 0.5 * grad_w, b - 0.5 * grad_b
 
-print(f"red {weight[0, 0, 0, 0]:.2f}, blue {weight[0, 2, 0, 0]:.2f}, bias {bias[0]:.2f}")
+print(f"red {w[0, 0, 0, 0]:.2f}, blue {w[0, 2, 0, 0]:.2f}, bias {b[0]:.2f}")
 
 # %% jupyter={"source_hidden": true}
 # The figure.
-assert weight[0, 0, 0, 0] > 0 > weight[0, 2, 0, 0] and bias[0] < 0
+assert w[0, 0, 0, 0] > 0 > w[0, 2, 0, 0] and b[0] < 0
 described(
     plots.learned_weights(
-        losses, dict(zip(("red", "green", "blue", "bias"), [*weight.ravel(), *bias], strict=True))
+        losses, dict(zip(("red", "green", "blue", "bias"), [*w.ravel(), *b], strict=True))
     ),
     "Left, the loss falls over 300 steps. Right, four bars: red is positive, "
     "blue and the bias are negative, green is small.",
@@ -1006,7 +1008,7 @@ described(
 # Red for, blue against, a negative bias: what you found by thinking. Nobody told it about light.
 
 # %%
-learned_response = ops.conv2d(colours, weight, bias)
+learned_response = ops.conv2d(colours, w, b)
 right = (np.sign(learned_response) == wanted).mean()
 print(f"{right:.0%} of the colours on the right side")
 assert right == 1
@@ -1037,7 +1039,7 @@ described(
     plots.feature_maps(
         np.stack([square, *first_maps[0], second_map[0, 0]]),
         ["the image", "top edges", "left edges", "both: a corner"],
-        title="Edges in the first layer, a corner in the second",
+        title="Edges in the first layer, a corner in the second (0 is middle grey)",
     ),
     "Four grey pictures: a white square; its top edge as a bright bar; its left edge as a "
     "bright bar; and a single bright pixel at the square's top left corner.",
@@ -1201,11 +1203,11 @@ layers = [
 # %% jupyter={"source_hidden": true}
 # The figure.
 network = torch.nn.Sequential(*layers, torch.nn.Linear(32 * 7 * 7, 10))
-x, shapes = torch.zeros(1, 3, 32, 32), {"image": (3, 32, 32)}
+out, shapes = torch.zeros(1, 3, 32, 32), {"image": (3, 32, 32)}
 for place, module in enumerate(network):
-    x = module(x)
+    out = module(out)
     name = {"Conv2d": "conv", "MaxPool2d": "pool"}.get(type(module).__name__)
-    shapes[f"{place} {name or type(module).__name__.lower()}"] = tuple(x.shape[1:])
+    shapes[f"{place} {name or type(module).__name__.lower()}"] = tuple(out.shape[1:])
 assert shapes["4 flatten"] == (32 * 7 * 7,) == (1568,)
 described(
     plots.shape_flow(shapes, title="Height and width shrink, channels grow, flatten ends it"),
@@ -1357,7 +1359,8 @@ print(f"{measured.params:,} parameters, {measured.macs:,} MACs")
 # - `torch.nn.functional.conv2d(input, weight, bias, stride, padding, dilation, groups)` is your `conv2d`
 #   with groups. `torch.nn.Conv2d` keeps the weight and the bias; its default weights are random, between
 #   $-1/\sqrt{n}$ and $1/\sqrt{n}$, where $n = C_{in} K_h K_w$ counts what one kernel adds up.
-# - `torch.nn.functional.unfold` is im2col with your layout, and `fold` its way back.
+# - `torch.nn.functional.unfold` is im2col with your layout. `fold` adds columns back up to an image: the
+#   way back for a gradient, not an inverse.
 # - TensorFlow keeps its channels last, $(N, H, W, C)$, and its weights as $(K_h, K_w, C_{in}, C_{out})$.
 #   PyTorch can store them that way too, `memory_format=torch.channels_last`, under the same shape.
 # - `torch.utils.flop_counter` counts FLOPs as a network runs. On the `meta` device, which computes shapes
@@ -1393,7 +1396,7 @@ print("PyTorch counts", f"{counter.get_total_flops():,}", "FLOPs")
 #   same question, with pictures that the network is made to paint.
 # - Lin, Chen and Yan, *Network in network* (arXiv:1312.4400): where the 1×1 convolution comes from.
 # - Chellapilla, Puri and Simard, *High performance convolutional neural networks for document
-#   processing* (2006): the im2col trick, first used.
+#   processing* (2006): an early use of the im2col trick.
 # - Zhang, Lipton, Li and Smola, *Dive into Deep Learning* (d2l.ai), *Multiple input and multiple output
 #   channels*: the ground of sections 1 to 5, with code.
 # - The notes of Stanford's CS231n on convolutional networks: the moving picture of two kernels over three
