@@ -416,7 +416,7 @@ def _compare_answer(asked: Asked, given: Any) -> Mismatch | None:
     if isinstance(asked.answer, str):
         if not isinstance(given, str):
             return Mismatch("type", f"a letter is expected, you gave {name_type(given)}", got=given)
-        right = given.strip().lower() == asked.answer.lower()
+        right = given.strip(" ().").lower() == asked.answer.lower()
         return None if right else Mismatch("value", f"{given!r} is not right", got=given)
     number = given.item() if isinstance(given, np.ndarray) and given.shape == () else given
     if isinstance(number, bool) or not isinstance(number, int | float):

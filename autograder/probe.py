@@ -12,6 +12,7 @@ import dis
 import importlib
 import io
 import linecache
+import os
 import signal
 import sys
 import threading
@@ -539,16 +540,24 @@ class StepCounter:
     steps: int = 0
 
 
+def _counts(filename: str) -> bool:
+    """Whether code of this file is somebody's answer: a learner's, or one of our exercises'."""
+    return is_learners(filename) or f"{os.sep}exercises{os.sep}" in filename
+
+
 @contextlib.contextmanager
 def counted_steps() -> Iterator[StepCounter]:
-    """Count the Python instructions of all functions called in the body.
+    """Count the Python instructions of the learner's functions that run in the body.
 
     One array operation is one instruction however large the array; a loop over pixels costs
-    several for each pixel, also inside a comprehension, `map`, or `numpy.vectorize`.
+    several for each pixel, also inside a comprehension, `map`, or `numpy.vectorize`. What Python's
+    and other libraries do inside costs nothing, nor does a print.
     """
     counter = StepCounter()
 
     def trace(frame: types.FrameType, event: str, arg: Any) -> Any:
+        if event == "call" and not _counts(frame.f_code.co_filename):
+            return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         if event == "opcode":

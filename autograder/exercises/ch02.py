@@ -758,6 +758,7 @@ def _conv_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case(one, (_pencil(rng, 2, 2), _pencil(rng, 2, 2)))
     yield Case(one, (_pencil(rng, 3, 3), _pencil(rng, 2, 2)))
     yield Case(one, (_whole(rng, 4, 4), _real(rng, 3, 3)), note="integers under fractions")
+    yield Case(one, (_real(rng, 4, 4), _pencil(rng, 2, 2)), note="fractions under integers")
     yield Case("rectangles", (_pencil(rng, 2, 4), _pencil(rng, 1, 3)))
     yield Case("rectangles", (_pencil(rng, 5, 3), _pencil(rng, 2, 2)))
     yield Case("rectangles", (_real(rng, 4, 5).astype(np.float32), _real(rng, 3, 2)))
@@ -844,6 +845,12 @@ CONV2D_SINGLE = FunctionExercise(
             "Your output array has the image's integer type, which cuts off the decimals of what "
             "you write into it.",
             lambda image, kernel, **sizes: _loop(image, kernel, **sizes, dtype=image.dtype),
+        ),
+        Misconception(
+            "kernels_integers_only",
+            "Your output array has the kernel's integer type, which cuts off the decimals of what "
+            "you write into it.",
+            lambda image, kernel, **sizes: _loop(image, kernel, **sizes, dtype=kernel.dtype),
         ),
         Misconception(
             "square_kernel",
@@ -982,7 +989,8 @@ def _convolve_flipping_in_place(image: Array, kernel: Array) -> Array:
 def _convolution_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("square", (_pencil(rng, 2, 2), _pencil(rng, 2, 2)))
     yield Case("square", (_pencil(rng, 4, 4), _pencil(rng, 2, 2)))
-    yield Case("square", (_whole(rng, 4, 4), _real(rng, 3, 3)))
+    yield Case("square", (_whole(rng, 4, 4), _real(rng, 3, 3)), note="integers under fractions")
+    yield Case("square", (_real(rng, 4, 4), _pencil(rng, 2, 2)), note="fractions under integers")
     yield Case("rectangles", (_pencil(rng, 3, 4), _pencil(rng, 1, 3)))
     yield Case("rectangles", (_pencil(rng, 5, 4), _pencil(rng, 3, 2)))
     yield Case("rectangles", (_real(rng, 4, 6), _real(rng, 2, 3)))
@@ -1614,9 +1622,14 @@ def _backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield case(of_kernel, _pencil(rng, 2, 3), np.zeros((2, 2), int), silent_kernel)
     yield case(of_kernel, _pencil(rng, 4, 4), np.zeros((3, 2), int), silent_kernel)
     yield case(of_kernel, _real(rng, 3, 5), np.zeros((1, 3)), silent_kernel)
+    yield case(of_kernel, _real(rng, 3, 4), np.zeros((2, 2), int), silent_kernel)
+    mixed = (_pencil(rng, 2, 2), _real(rng, 3, 3), np.zeros((2, 2)))
+    yield Case(of_kernel, mixed, note="integers arrive, the image has fractions")
     yield case(of_image, np.zeros((2, 3), int), _pencil(rng, 2, 2), silent_image)
     yield case(of_image, np.zeros((4, 4), int), _pencil(rng, 3, 2), silent_image)
     yield case(of_image, np.zeros((3, 5), int), _real(rng, 1, 3), silent_image)
+    mixed = (_pencil(rng, 2, 2), np.zeros((3, 3)), _real(rng, 2, 2))
+    yield Case(of_image, mixed, note="integers arrive, the kernel has fractions")
     yield case("stride", _pencil(rng, 4, 4), _pencil(rng, 2, 2), stride=2)
     yield case("stride", _pencil(rng, 4, 4), _pencil(rng, 1, 1), stride=3)
     yield case("stride", _pencil(rng, 5, 5), _pencil(rng, 2, 2), "a rest is left", stride=2)
@@ -1968,7 +1981,7 @@ EDGE_KERNEL = PropertyExercise(
 
 # ── conv2d_vectorised ───────────────────────────────────────────────────────────────────────────
 
-_STEPS = 4_000  # a loop over the pixels of this image takes more than 10,000
+_STEPS = 3_000  # a loop over the windows of this image takes more than 3,500, over the taps 500
 
 
 def _vectorised_by_fft(image: Array, kernel: Array) -> Array:
@@ -2027,6 +2040,7 @@ def _shifted_in_place(image: Array, kernel: Array) -> Array:
 def _vectorised_cases(rng: np.random.Generator) -> Iterator[Case]:
     same = "the same numbers"
     yield Case(same, (_whole(rng, 3, 3), _real(rng, 2, 2)), note="integers under fractions")
+    yield Case(same, (_real(rng, 3, 3), _pencil(rng, 2, 2)), note="fractions under integers")
     yield Case(same, (_pencil(rng, 3, 4), _pencil(rng, 2, 2)))
     yield Case(same, (_real(rng, 5, 4), _real(rng, 2, 3)))
     yield Case(same, (_real(rng, 4, 6), _real(rng, 3, 1)))

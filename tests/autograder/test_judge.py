@@ -311,6 +311,7 @@ def test_questions(samples: SimpleNamespace) -> None:
     assert said().verdict == "pass"
     assert said(product=float(good["product"])).verdict == "pass"
     assert said(four=good["four"].upper() + " ").verdict == "pass"
+    assert said(four=f"({good['four']})").verdict == "pass"
     assert (said(four=wrong_letter).score, said(four=wrong_letter).misconception) == (
         pytest.approx(2 / 3),
         "four:odd",
