@@ -159,6 +159,8 @@ def _compare_array(expected: np.ndarray, got: Any, rtol: float, where: str) -> M
         text = f"{int(new_nan.sum())} of {a.size} values{_of(where)} are NaN (not a number)"
         return Mismatch("nan", text, expected, got, where, wrong)
     text = f"{int(wrong.sum())} of {a.size} values{_of(where)} differ"
+    if a.size == 1:
+        text = _differs(expected, got, where)
     return Mismatch("value", text, expected, got, where, wrong)
 
 

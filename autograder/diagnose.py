@@ -18,18 +18,20 @@ def diagnose(
     cases: Sequence[Case],
     observations: Sequence[Observation],
     failing: str,
+    wrong_type: bool = False,
 ) -> Misconception | None:
     """The misconception that explains wrong answers, or None.
 
     It is the one whose answers are the learner's on every case. Where nothing explains everything,
     a learner may have made two mistakes at once: then it is the one that explains every case of
-    `failing`, the first aspect that fails. Two that fit equally well name nothing: a wrong name is
-    worse than none.
+    `failing`, the first aspect that fails, unless the answers are of the `wrong_type` there: then
+    their values say little. Two that fit equally well name nothing: a wrong name is worse than
+    none.
     """
     matches = [m for m in exercise.misconceptions if _explains(exercise, m, cases, observations)]
     if not matches:
         own = [place for place, case in enumerate(cases) if case.aspect == failing]
-        if len(own) < ENOUGH or exercise.kind != "function":
+        if len(own) < ENOUGH or exercise.kind != "function" or wrong_type:
             return None
         part = [cases[place] for place in own]
         seen = [observations[place] for place in own]

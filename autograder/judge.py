@@ -71,7 +71,9 @@ def judge(
     if verdict.verdict == "pass":
         return verdict
     assert verdict.failure is not None
-    mistake = diagnose(exercise, cases, observations, verdict.failure.aspect)
+    failure = verdict.failure
+    wrong_type = failure.mismatch.kind == "type"
+    mistake = diagnose(exercise, cases, observations, failure.aspect, wrong_type)
     if mistake is None:
         return verdict
     return replace(verdict, misconception=mistake.id, advice=mistake.message)

@@ -720,6 +720,8 @@ def _watching_torch(operators: Sequence[str], used: set[str]) -> Iterator[None]:
             return func(*args, **(kwargs or {}))
 
     with Watch():  # type: ignore[no-untyped-call]
+        torch.empty(1).add(1)  # torch loads a part of itself at the first call it watches
+        used.clear()
         yield
 
 

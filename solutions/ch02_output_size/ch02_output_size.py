@@ -994,7 +994,7 @@ print(top_left)
 # Return the same output as `conv2d_single(image, kernel)` at stride 1 and without padding, and let
 # NumPy do the looping. A Python loop over the kernel's few cells is fine. One over the image's
 # rows, columns or pixels is not, nor one over the windows: the check counts the Python instructions
-# that run, and list comprehensions and `np.vectorize` count like the loops they are. The ready-made
+# of your code that run, and list comprehensions and `np.vectorize` count like the loops they are. The ready-made
 # convolutions of SciPy, PyTorch and `course_lib` are not for this exercise.
 #
 # For example, `conv2d_vectorised(image, kernel)` is `[[15 20 25], [20 25 30], [25 30 35]]`, with
@@ -1381,7 +1381,7 @@ answers = {
 }
 if None in answers.values():
     ### BEGIN SOLUTION
-    answers.update(size=40, dilated=74, dropped=1, same="c", visits=6, flip="c", gradient=594)
+    answers.update(size=19, dilated=74, dropped=1, same="c", visits=6, flip="c", gradient=594)
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "test_quiz_02", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
