@@ -61,7 +61,7 @@ def judge(
     if isinstance(exercise, QuestionExercise):
         return _judge_questions(exercise, observations[0])
     if all(observation.status == "not_attempted" for observation in observations):
-        return _without_marks(exercise, "not_attempted", _unwritten(observations[0]))
+        return _without_marks(exercise, "not_attempted", UNWRITTEN)
     forbidden = sorted({name for o in observations for name in o.forbidden})
     findings = _FINDERS[type(exercise)](exercise, cases, observations)
     if forbidden:
@@ -77,10 +77,6 @@ def judge(
     if mistake is None:
         return verdict
     return replace(verdict, misconception=mistake.id, advice=mistake.message)
-
-
-def _unwritten(observation: Observation) -> str:
-    return UNWRITTEN
 
 
 def _without_marks(exercise: Exercise, verdict: str, message: str) -> Verdict:

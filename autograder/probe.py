@@ -723,11 +723,3 @@ def _watching_torch(operators: Sequence[str], used: set[str]) -> Iterator[None]:
         torch.empty(1).add(1)  # torch loads a part of itself at the first call it watches
         used.clear()
         yield
-
-
-def missing(variable: str) -> Observation:
-    """What is observed where the learner's code does not define `variable`."""
-    return Observation(
-        "raised",
-        trouble=Trouble("NameError", ("NameError",), f"the name {variable!r} is not defined"),
-    )

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from autograder import exercises
 from autograder.exercise import (
     Exercise,
     FunctionExercise,
@@ -108,8 +107,3 @@ def _prove_questions(
         for mistake, (value, _) in asked.wrong.items():
             verdict = judge_one(exercise, {**right, question: value}, seed)
             _count(proof, seed, f"{question}:{mistake}", verdict)
-
-
-def prove_all() -> list[Proof]:
-    """The proofs of every exercise of the course."""
-    return [prove(exercise) for exercise in exercises.all_exercises()]

@@ -43,25 +43,6 @@ def test_the_chapter_has_the_exercises_of_the_curriculum():
     assert all(exercise.chapter == "02" for exercise in ch02.EXERCISES)
 
 
-def test_the_chapter_announces_its_points():
-    text = SOURCE.read_text(encoding="utf-8")
-    listed = dict(re.findall(r"^# \| \d+ \| `(\w+)` \| (\d+) \|$", text, flags=re.MULTILINE))
-    assert {name: float(points) for name, points in listed.items()} == {
-        exercise.name: exercise.points for exercise in ch02.EXERCISES
-    }
-    (total,) = re.findall(r"about [^,]+, (\d+) points", text)
-    assert int(total) == sum(exercise.points for exercise in ch02.EXERCISES)
-    headings = dict(re.findall(r"^# ### Exercise: `(\w+)` \((\d+) points\)$", text, re.MULTILINE))
-    assert headings == {name: points for name, points in listed.items() if name != "quiz_02"}
-
-
-def test_the_chapter_has_its_exercises_in_the_order_of_its_table():
-    text = SOURCE.read_text(encoding="utf-8")
-    graded = re.findall(r'"grade": true, "grade_id": "test_(\w+)"', text)
-    assert graded == re.findall(r"^# \| \d+ \| `(\w+)` \|", text, flags=re.MULTILINE)
-    assert graded == NAMES
-
-
 def test_no_visible_cell_gives_a_prediction_away():
     text = SOURCE.read_text(encoding="utf-8")
     cells = re.split(r"^# %%", text, flags=re.MULTILINE)
