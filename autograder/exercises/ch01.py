@@ -87,6 +87,12 @@ FC_PARAMS = FunctionExercise(
             lambda n_in, n_out, bias=True: n_in * n_out + n_out,
         ),
         Misconception(
+            "bias_inverted",
+            "You count biases where the layer has none, and leave them out where it has them: look "
+            "at your condition.",
+            lambda n_in, n_out, bias=True: n_in * n_out + (0 if bias else n_out),
+        ),
+        Misconception(
             "bias_per_input",
             "You count one bias for each input: to which sum is a bias added?",
             lambda n_in, n_out, bias=True: n_in * n_out + (n_in if bias else 0),
@@ -239,6 +245,12 @@ CONV_PARAMS = FunctionExercise(
             "bias_always",
             "You count biases even when the caller says that the layer has none.",
             _conv_count(lambda c_in, c_out, h, w, bias: c_out * (c_in * h * w + 1)),
+        ),
+        Misconception(
+            "bias_inverted",
+            "You count biases where the layer has none, and leave them out where it has them: look "
+            "at your condition.",
+            _conv_count(lambda c_in, c_out, h, w, bias: c_out * (c_in * h * w + (not bias))),
         ),
         Misconception(
             "bias_per_slice",

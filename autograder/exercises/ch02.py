@@ -1044,7 +1044,8 @@ TRUE_CONVOLUTION = FunctionExercise(
         ),
         Misconception(
             "output_flipped",
-            "You flip the result: flip the kernel before it slides.",
+            "This is the cross-correlation turned by half a turn, as if you had turned the "
+            "result, or image and kernel both: flip the kernel, and nothing else.",
             lambda image, kernel: _correlate(image, kernel)[::-1, ::-1],
         ),
         Misconception(
@@ -1131,6 +1132,12 @@ SAME_PADDING = FunctionExercise(
             "everything_on_each_side",
             "K − 1 pixels are missing in all, not on each side.",
             _same_as(lambda k, d: (d * (k - 1), d * (k - 1))),
+        ),
+        Misconception(
+            "dilation_as_gaps",
+            "You put `dilation` pixels between two taps: it is the step from one tap to the next, "
+            "and at dilation 1 they are neighbours.",
+            _same_as(lambda k, d: ((d + 1) * (k - 1) // 2, ((d + 1) * (k - 1) + 1) // 2)),
         ),
         Misconception(
             "floats",

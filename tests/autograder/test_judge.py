@@ -109,6 +109,21 @@ def test_verdicts_on_a_function(
     assert result.verdict in VERDICTS
 
 
+def test_a_forbidden_operator_of_torch_is_told_in_words(samples: SimpleNamespace) -> None:
+    import torch
+
+    def summed(x: Any, width: int, stride: int = 1) -> Any:
+        signal, ones = torch.as_tensor(x), torch.ones(1, 1, width)
+        conv = torch.nn.functional.conv1d(signal.float()[None, None], ones, stride=stride)
+        return conv[0, 0].numpy()
+
+    forbidden = ("torch:aten.convolution",)
+    exercise = replace(samples.function, forbidden=forbidden)
+    assert "calls torch's own convolution, which" in evaluate(exercise, summed, 1).message
+    exercise = replace(exercise, forbidden=("torch.nn.functional.conv1d", *forbidden))
+    assert "calls torch.nn.functional.conv1d, which" in evaluate(exercise, summed, 1).message
+
+
 def test_an_aspect_waits_for_what_it_needs(samples: SimpleNamespace) -> None:
     result = evaluate(samples.function, always_refuses, 1)
     refuses = result.aspects[2]
