@@ -269,14 +269,18 @@ def fill_parameters(module: Any) -> None:
     """Fill each parameter of a torch module by a rule that depends on nothing but its shape.
 
     The values are those of a generator seeded with the shape, scaled so that a signal keeps its
-    size through many layers; vectors (biases, the scales of a norm) lie around 1.
+    size through many layers; vectors (biases, the scales of a norm) lie around 1. Axes of length 1
+    at the end do not count: a linear layer and a 1×1 convolution get the same values.
     """
     import torch
 
     with torch.no_grad():
         for parameter in module.parameters():
             shape = tuple(parameter.shape)
-            rng = np.random.default_rng([len(shape), *shape])
+            seed = shape
+            while seed and seed[-1] == 1:
+                seed = seed[:-1]
+            rng = np.random.default_rng([len(seed), *seed])
             if len(shape) < 2:
                 values = 1 + 0.2 * rng.standard_normal(shape)
             else:

@@ -377,3 +377,17 @@ def test_the_request_holds_nothing_to_judge_by() -> None:
     assert set(data) == {"name", "kind", "variable", "calls", "forbidden", "time_limit"}
     assert set(data["calls"][0]) == {"args", "kwargs", "inputs", "train", "measure", "count_steps"}
     assert 7 not in pack(data)[8:]
+
+
+def test_a_linear_layer_and_a_convolution_of_one_pixel_are_filled_alike() -> None:
+    from torch import nn
+
+    for linear, conv in (
+        (nn.Linear(5, 3), nn.Conv2d(5, 3, 1)),
+        (nn.Linear(5, 1), nn.Conv2d(5, 1, 1)),
+        (nn.Linear(1, 3), nn.Conv2d(1, 3, 1)),
+    ):
+        for layer in (linear, conv):
+            probe.fill_parameters(layer)
+        assert linear.weight.flatten().tolist() == conv.weight.flatten().tolist()
+        assert linear.bias.tolist() == conv.bias.tolist()
