@@ -18,7 +18,16 @@ import traitlets
 
 from course_lib._validate import integer, pair, real_array
 
-__all__ = ["Explorer", "NumberTable", "Position", "WholeNumber", "style_text"]
+__all__ = [
+    "Explorer",
+    "NumberTable",
+    "Position",
+    "WholeNumber",
+    "checked",
+    "moved_inside",
+    "must_lie_in",
+    "style_text",
+]
 
 _HERE = Path(__file__).parent
 
@@ -28,7 +37,7 @@ def style_text() -> str:
     return (_HERE / "explorers.css").read_text(encoding="utf-8")
 
 
-def _checked(check: Callable[[], Any]) -> Any:
+def checked(check: Callable[[], Any]) -> Any:
     """The result of a check, its error turned into the one that traitlets lets through."""
     try:
         return check()
@@ -46,7 +55,7 @@ class WholeNumber(traitlets.TraitType[int, int]):
 
     def validate(self, obj: Any, value: object) -> int:
         name = self.name or "value"
-        number: int = _checked(lambda: integer(value, name, at_least=self.low))
+        number: int = checked(lambda: integer(value, name, at_least=self.low))
         if number > self.high:
             raise traitlets.TraitError(f"{name} (={number}) must be at most {self.high}")
         return number
@@ -57,7 +66,30 @@ class Position(traitlets.TraitType[list[int], Any]):
 
     def validate(self, obj: Any, value: object) -> list[int]:
         name = self.name or "value"
-        return list(_checked(lambda: pair(_no_number(value, name), name, 0, "(row, column)")))
+        return list(checked(lambda: pair(_no_number(value, name), name, 0, "(row, column)")))
+
+
+def must_lie_in(position: list[int], shape: tuple[int, int], where: str = "output") -> list[int]:
+    """The position, where a grid of this shape has it; TraitError where it has not.
+
+    >>> must_lie_in([1, 2], (2, 3))
+    [1, 2]
+    """
+    rows, columns = shape
+    if position[0] >= rows or position[1] >= columns:
+        raise traitlets.TraitError(
+            f"position (={position}) must lie in the {where} of {rows} × {columns}, counted from 0"
+        )
+    return position
+
+
+def moved_inside(position: list[int], shape: tuple[int, int]) -> list[int]:
+    """The nearest cell to a position in a grid of this shape.
+
+    >>> moved_inside([5, 1], (2, 3))
+    [1, 1]
+    """
+    return [min(index, size - 1) for index, size in zip(position, shape, strict=True)]
 
 
 class NumberTable(traitlets.TraitType[list[list[float]], Any]):
@@ -72,7 +104,7 @@ class NumberTable(traitlets.TraitType[list[list[float]], Any]):
 
     def validate(self, obj: Any, value: object) -> list[list[float]]:
         name = self.name or "value"
-        array = _checked(lambda: real_array(value, name))
+        array = checked(lambda: real_array(value, name))
         if array.ndim != 2:
             raise traitlets.TraitError(
                 f"{name} has shape {array.shape}, must have 2 dimensions (height, width)"

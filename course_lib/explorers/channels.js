@@ -3,7 +3,8 @@
 // The state is the widget's: image ([red, green, blue], numbers from 0 to 9), kernels (each three
 // slices of 3×3), bias (a number for each kernel), map and position (which output is looked at).
 /* From common.js: el, setText, createRoot, createGrid, createSlider, createSelect, createAnnouncer,
-   linkModel, outputSize, formatNumber, formatWeight, formatCount, plural, range, clamp. */
+   linkModel, outputSize, formatNumber, formatWeight, formatCount, range, clamp, resultText, factor,
+   table, largest, same, changedPart, setCaption, orYourOwn, readState. */
 
 // ---------------------------------------------------------------- pure functions
 
@@ -11,9 +12,6 @@ export const RANGES = { maps: [1, 4] };
 export const COLOURS = ["red", "green", "blue"];
 const FULL = 9; // a colour at its brightest
 const K = 3; // the side of a kernel
-
-const table = (rows, cols, value) => range(rows).map((r) => range(cols).map((c) => value(r, c)));
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** An image from the colour of each pixel: [red, green, blue], 6 × 6 each. */
 const picture = (colourAt) =>
@@ -83,17 +81,13 @@ export function mapsOf(state) {
   );
 }
 
-const factor = (text) => (text.startsWith("−") ? `(${text})` : text);
-const equals = (value) =>
-  `${Math.abs(value - Math.round(value * 100) / 100) < 1e-9 ? "=" : "≈"} ${formatNumber(value)}`;
-
 /** Red 24 + green 9 + blue (−21) + bias 0 = 12. */
 export function sumText(state, map, position) {
   const parts = partialSums(state, map, position).map(
     (part, channel) => `${COLOURS[channel]} ${factor(formatNumber(part))}`,
   );
   const bias = `bias ${factor(formatNumber(state.bias[map]))}`;
-  return `${[...parts, bias].join(" + ")} ${equals(outputAt(state, map, position))}`;
+  return `${[...parts, bias].join(" + ")} ${resultText(outputAt(state, map, position))}`;
 }
 
 /** One product, named: red pixel (1, 2): 9 × (−1) = −9. */
@@ -101,7 +95,7 @@ export function productText(state, map, position, [channel, i, j]) {
   const { value, weight, r, c } = terms(state, map, position)[channel][i][j];
   return (
     `${COLOURS[channel]} of pixel (${r}, ${c}) times its weight: ` +
-    `${formatNumber(value)}×${factor(formatWeight(weight))} ${equals(value * weight)}`
+    `${formatNumber(value)}×${factor(formatWeight(weight))} ${resultText(value * weight)}`
   );
 }
 
@@ -158,25 +152,19 @@ const HINT =
   "bias to change it, double-click a number of the neighbourhood. Colours run from 0 to 9.";
 
 function render({ model, el: host }) {
-  let state = settled(read());
+  let state = settled(readState(model, NAMES));
   let pointed = null; // [channel, row, column] in the kernel, of the product pointed at
   const link = linkModel(model, NAMES, () => {
-    const next = read();
+    const next = readState(model, NAMES);
     // A cell that sets two settings may send them one by one; wait for the one that makes them fit.
     if (next.bias.length !== next.kernels.length) return;
     state = settled(next);
     draw();
   });
 
-  function read() {
-    return Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
-  }
-
   function change(patch) {
     const next = settled({ ...state, ...patch });
-    const changed = Object.fromEntries(
-      NAMES.filter((name) => !same(next[name], state[name])).map((name) => [name, next[name]]),
-    );
+    const changed = changedPart(NAMES, next, state);
     state = next;
     draw();
     if (Object.keys(changed).length) link.push(changed);
@@ -276,10 +264,9 @@ function render({ model, el: host }) {
   }
 
   // -- controls
-  const options = (presets) => [...presets.map(([id, name]) => [id, name]), ["custom", "your own"]];
   const imagePreset = createSelect({
     label: "Image",
-    options: options(IMAGES),
+    options: orYourOwn(IMAGES),
     onChange: (id) => {
       const found = IMAGES.find(([name]) => name === id);
       if (found) change({ image: found[2] });
@@ -288,7 +275,7 @@ function render({ model, el: host }) {
   });
   const kernelPreset = createSelect({
     label: "Kernel",
-    options: options(KERNELS),
+    options: orYourOwn(KERNELS),
     onChange: (id) => {
       const found = KERNELS.find(([name]) => name === id);
       if (found) change({ kernels: replaced(state.kernels, [state.map], found[2]) });
@@ -346,9 +333,6 @@ function render({ model, el: host }) {
     announcer.root,
   );
 
-  const largest = (nested) => Math.max(...nested.flat(Infinity).map(Math.abs), 1e-12);
-  const caption = (node, name, text) => node.replaceChildren(el("b", {}, name), ` ${text}`);
-
   function drawImage() {
     const [height, width] = [state.image[0].length, state.image[0][0].length];
     const [row, col] = state.position;
@@ -369,7 +353,7 @@ function render({ model, el: host }) {
     for (const [name, value] of Object.entries({ y: row, x: col, h: K, w: K })) {
       frame.style.setProperty(`--cx-${name}`, value);
     }
-    caption(imageCaption, "Image", `3 channels, ${height} × ${width}`);
+    setCaption(imageCaption, "Image", `3 channels, ${height} × ${width}`);
   }
 
   function drawSums() {
@@ -403,9 +387,9 @@ function render({ model, el: host }) {
     const value = state.bias[map];
     bias.paint(0, 0, { text: formatNumber(value), label: `bias: ${formatNumber(value)}` });
     setText(total, formatNumber(outputAt(state, map, position)));
-    caption(heads[0], "Pixels", "");
-    caption(heads[1], `Kernel ${map}`, "");
-    caption(heads[2], "Sum", "");
+    setCaption(heads[0], "Pixels", "");
+    setCaption(heads[1], `Kernel ${map}`, "");
+    setCaption(heads[2], "Sum", "");
   }
 
   function drawMaps() {
@@ -420,7 +404,7 @@ function render({ model, el: host }) {
     maps.forEach(({ name, grid, root: figure }, map) => {
       grid.resize(rows, cols);
       figure.classList.toggle("cx-current", map === state.map);
-      caption(name, `Map ${map}`, map === state.map ? `${rows} × ${cols}` : "");
+      setCaption(name, `Map ${map}`, map === state.map ? `${rows} × ${cols}` : "");
       values[map].forEach((line, r) =>
         line.forEach((value, c) => {
           const here = r === state.position[0] && c === state.position[1];

@@ -10,7 +10,14 @@ import traitlets
 
 from course_lib import cost, geometry, ops
 from course_lib._validate import real_array
-from course_lib.explorers.base import Explorer, Position, WholeNumber
+from course_lib.explorers.base import (
+    Explorer,
+    Position,
+    WholeNumber,
+    checked,
+    moved_inside,
+    must_lie_in,
+)
 
 __all__ = ["Channels"]
 
@@ -54,10 +61,7 @@ class Numbers(traitlets.TraitType[Any, Any]):
 
     def validate(self, obj: Any, value: object) -> Any:
         name = self.name or "value"
-        try:
-            array = real_array(value, name)
-        except (TypeError, ValueError) as error:
-            raise traitlets.TraitError(str(error)) from error
+        array = checked(lambda: real_array(value, name))
         sizes = [
             str(low) if low == high else f"({low} to {high})"
             for low, high in zip(self.least, self.most, strict=True)
@@ -160,20 +164,11 @@ class Channels(Explorer):
 
     @traitlets.validate("position")
     def _position_is_in_the_output(self, proposal: Any) -> Any:
-        position = proposal["value"]
-        rows, columns = self.output_shape
-        if position[0] >= rows or position[1] >= columns:
-            raise traitlets.TraitError(
-                f"position (={position}) must lie in the output of {rows} × {columns}, "
-                "counted from 0"
-            )
-        return position
+        return must_lie_in(proposal["value"], self.output_shape)
 
     @traitlets.observe("image", "kernels")
     def _keep_the_rest_in_step(self, change: Any) -> None:
         count = len(self.kernels)
         self.bias = [*self.bias, *[0] * count][:count]
         self.map = min(self.map, count - 1)
-        rows, columns = self.output_shape
-        row, column = self.position
-        self.position = [min(row, rows - 1), min(column, columns - 1)]
+        self.position = moved_inside(self.position, self.output_shape)

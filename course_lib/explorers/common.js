@@ -109,6 +109,34 @@ export function clamp(value, low, high) {
   return Math.min(Math.max(value, low), high);
 }
 
+/** "= 15", or "≈ 4.33" where two decimals do not hold the number. */
+export function resultText(value) {
+  const exact = Math.abs(value - Math.round(value * 100) / 100) < 1e-9;
+  return `${exact ? "=" : "≈"} ${formatNumber(value)}`;
+}
+
+/** A number as a factor or a term: −1 goes into brackets. */
+const factor = (text) => (text.startsWith(MINUS) ? `(${text})` : text);
+
+// ---------------------------------------------------------------- tables and states
+
+/** A list of rows, each number from its place. */
+const table = (rows, cols, value) => range(rows).map((r) => range(cols).map((c) => value(r, c)));
+
+const shapeOf = (rows) => [rows.length, rows[0].length];
+
+/** The largest size of a number in nested lists, never 0: to divide by. */
+const largest = (nested) => Math.max(...nested.flat(Infinity).map(Math.abs), 1e-12);
+
+/** Whether two pieces of plain data are the same. */
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+/** The part of a state, of these names, that differs from another. */
+const changedPart = (names, next, state) =>
+  Object.fromEntries(
+    names.filter((name) => !same(next[name], state[name])).map((name) => [name, next[name]]),
+  );
+
 // ---------------------------------------------------------------- pieces of a page
 
 /** An element with attributes and children; attributes that are null or false are left out. */
@@ -138,6 +166,24 @@ function createRoot(name, ...children) {
 /** Change text only where it differs: most cells keep theirs while a window moves. */
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+/** Set an attribute only where it differs. */
+function put(node, name, value) {
+  if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
+
+/** An element of a drawing. */
+function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+/** What stands above a picture: its name, and a word on it. */
+function setCaption(node, name, text) {
+  node.replaceChildren(el("b", {}, name), ` ${text}`);
 }
 
 /**
@@ -383,6 +429,9 @@ function createSelect({ label, options, onChange }) {
   return { root, select };
 }
 
+/** What a drop-down list offers: the presets, each [id, name, …], and what is none of them. */
+const orYourOwn = (presets) => [...presets.map(([id, name]) => [id, name]), ["custom", "your own"]];
+
 function createButton(text, onClick) {
   const button = el("button", { class: "cx-button", type: "button" }, text);
   button.addEventListener("click", onClick);
@@ -408,6 +457,10 @@ function createAnnouncer() {
     },
   };
 }
+
+/** The state as the widget holds it now. */
+const readState = (model, names) =>
+  Object.fromEntries(names.map((name) => [name, model.get(name)]));
 
 /**
  * Keep a view and the widget's state in step. The page draws first and tells the kernel

@@ -5,7 +5,8 @@
 // "output") and position (row and column of the cell pointed at, on that side). A weight's label is
 // its name: a letter where all outputs share it, a number where it belongs to one output alone.
 /* From common.js: el, setText, createRoot, createGrid, createSlider, createAnnouncer, linkModel,
-   outputSize, windowPixels, windowsTouching, formatCount, listed, plural, range, clamp. */
+   outputSize, windowPixels, windowsTouching, formatCount, listed, plural, range, clamp,
+   changedPart, svg, readState. */
 
 // ---------------------------------------------------------------- pure functions
 
@@ -178,27 +179,18 @@ const HINT =
   "A label names a weight: the same label is the same weight.";
 
 function render({ model, el: host }) {
-  let state = settled(read());
+  let state = settled(readState(model, NAMES));
   const link = linkModel(model, NAMES, () => {
-    const next = read();
+    const next = readState(model, NAMES);
     // A cell that sets two settings may send them one by one; wait for the one that makes them fit.
     if (outputSize(next.image_size, next.kernel_size) < 1) return;
     state = settled(next);
     draw();
   });
 
-  function read() {
-    return Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
-  }
-
   function change(patch) {
     const next = settled({ ...state, ...patch });
-    const changed = Object.fromEntries(
-      NAMES.filter((name) => String(next[name]) !== String(state[name])).map((name) => [
-        name,
-        next[name],
-      ]),
-    );
+    const changed = changedPart(NAMES, next, state);
     if (!Object.keys(changed).length) return;
     state = next;
     draw();
@@ -221,12 +213,8 @@ function render({ model, el: host }) {
       onPoint: pointAt("output"),
       onPress: pointAt("output"),
     });
-    const [wires, path] = ["svg", "path"].map((tag) =>
-      document.createElementNS("http://www.w3.org/2000/svg", tag),
-    );
-    wires.setAttribute("class", "cx-wires");
-    wires.setAttribute("aria-hidden", "true");
-    wires.append(path);
+    const path = svg("path");
+    const wires = svg("svg", { class: "cx-wires", "aria-hidden": "true" }, path);
     const [inCaption, outCaption] = [0, 1].map(() => el("div", { class: "cx-caption" }));
     const pair = el(
       "div",

@@ -7,7 +7,7 @@ from typing import Any
 import traitlets
 
 from course_lib import cost, geometry
-from course_lib.explorers.base import Explorer, Position, WholeNumber
+from course_lib.explorers.base import Explorer, Position, WholeNumber, moved_inside, must_lie_in
 
 __all__ = ["Connections"]
 
@@ -81,19 +81,13 @@ class Connections(Explorer):
 
     @traitlets.validate("position")
     def _position_is_on_its_side(self, proposal: Any) -> Any:
-        position = proposal["value"]
         size = self._size_of_side()
-        if max(position) >= size:
-            raise traitlets.TraitError(
-                f"position (={position}) must lie in the {self.side} of {size} × {size}, "
-                "counted from 0"
-            )
-        return position
+        return must_lie_in(proposal["value"], (size, size), self.side)
 
     @traitlets.observe("image_size", "kernel_size", "side")
     def _keep_the_position_on_its_side(self, change: Any) -> None:
-        last = self._size_of_side() - 1
-        self.position = [min(index, last) for index in self.position]
+        size = self._size_of_side()
+        self.position = moved_inside(self.position, (size, size))
 
     def _size_of_side(self) -> int:
         return self.image_size if self.side == "input" else self.output_size

@@ -2,7 +2,8 @@
 //
 // The state is the widget's; everything drawn is computed here, in the page.
 /* From common.js: el, setText, createRoot, createSlider, createSelect, createAnnouncer, linkModel,
-   outputSize, effectiveKernel, formatNumber, formatCount, plural, range, clamp. */
+   outputSize, effectiveKernel, formatNumber, formatCount, plural, range, clamp, setCaption,
+   readState. */
 
 // ---------------------------------------------------------------- pure functions
 
@@ -130,15 +131,12 @@ const NAMES = [
 ];
 
 function render({ model, el: host }) {
-  let state = read();
+  let state = readState(model, NAMES);
   const link = linkModel(model, NAMES, () => {
-    state = read();
+    state = readState(model, NAMES);
     draw();
   });
 
-  function read() {
-    return Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
-  }
   function change(patch) {
     state = { ...state, ...patch };
     draw();
@@ -265,8 +263,6 @@ function render({ model, el: host }) {
     return [level, level, level];
   };
 
-  const caption = (node, name, text) => node.replaceChildren(el("b", {}, name), ` ${text}`);
-
   function draw() {
     const image = shown();
     const kernel = sobelX(state.kernel_size);
@@ -281,8 +277,8 @@ function render({ model, el: host }) {
       ? `everywhere ${formatNumber(high)}`
       : `from ${formatNumber(low)} to ${formatNumber(high)}`;
     after.setAttribute("aria-label", `response, ${shape(response)}, ${told}`);
-    caption(captions[0], "Image", shape(image));
-    caption(captions[1], "Sobel across", shape(response));
+    setCaption(captions[0], "Image", shape(image));
+    setCaption(captions[1], "Sobel across", shape(response));
     setText(notes[0], "dark 0, bright 1");
     setText(notes[1], `${told}; blue: brighter to the right, orange: darker`);
     for (const [name, one] of Object.entries(sliders)) one.update(state[name]);

@@ -6,7 +6,8 @@
 // max pooling the weight is 1 for the winner and 0 for the others. The gradient goes back through
 // the same weights.
 /* From common.js: el, setText, createRoot, createGrid, createSlider, createSelect, createAnnouncer,
-   linkModel, outputSize, formatNumber, formatWeight, plural, range, clamp. */
+   linkModel, outputSize, formatNumber, formatWeight, plural, range, clamp, resultText, factor,
+   table, shapeOf, largest, same, changedPart, setCaption, orYourOwn, readState. */
 
 // ---------------------------------------------------------------- pure functions
 
@@ -21,9 +22,6 @@ export const KINDS = [
   ["blur", "Blur-pool"],
 ];
 
-const table = (rows, cols, value) => range(rows).map((r) => range(cols).map((c) => value(r, c)));
-const sameTable = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-const shapeOf = (rows) => [rows.length, rows[0].length];
 /** a modulo n, not negative. */
 const mod = (a, n) => ((a % n) + n) % n;
 
@@ -125,8 +123,8 @@ export function terms(state, [row, col], kind = state.kind, image = shown(state)
   });
   if (kind === "max") {
     const all = found.flat();
-    const largest = Math.max(...all.map(({ value }) => value));
-    all.find(({ value }) => value === largest).weight = 1; // of equal ones the first
+    const most = Math.max(...all.map(({ value }) => value));
+    all.find(({ value }) => value === most).weight = 1; // of equal ones the first
   }
   return found;
 }
@@ -183,8 +181,8 @@ export function changesOf(state, kind) {
 export function movedBy(state, kind = state.kind, shift = state.shift) {
   const old = outputOf(state, kind, 0);
   const now = outputOf(state, kind, shift);
-  const same = (a, b) => a.every((row, r) => row.every((v, c) => Math.abs(v - b[r][c]) < 1e-9));
-  return range(shapeOf(old)[1]).find((step) => same(rolled(old, step), now)) ?? null;
+  const alike = (a, b) => a.every((row, r) => row.every((v, c) => Math.abs(v - b[r][c]) < 1e-9));
+  return range(shapeOf(old)[1]).find((step) => alike(rolled(old, step), now)) ?? null;
 }
 
 /** The windows that a pixel of the image is in, each with the pixel's weight there. */
@@ -225,15 +223,11 @@ export function nearestWindow(state, pixel) {
   return found.find((one) => distance(one) === least)?.position ?? null;
 }
 
-const factor = (text) => (text.startsWith("−") ? `(${text})` : text);
-const equals = (value) =>
-  `${Math.abs(value - Math.round(value * 100) / 100) < 1e-9 ? "=" : "≈"} ${formatNumber(value)}`;
-
 /** How the current output comes about: max(1, 3, 4, 2) = 4. */
 export function arithmeticText(state, position) {
   const all = terms(state, position).flat();
   const values = all.map(({ value }) => formatNumber(value));
-  const result = equals(outputAt(state, position));
+  const result = resultText(outputAt(state, position));
   if (state.kind === "max") return `max(${values.join(", ")}) ${result}`;
   if (state.kind === "average") {
     const sum = values.map((text, i) => (i ? factor(text) : text)).join(" + ");
@@ -338,12 +332,12 @@ const HINT =
   "the pixels that get a share of this output’s gradient. Double-click a pixel to change it.";
 
 function render({ model, el: host }) {
-  let state = settled(read());
+  let state = settled(readState(model, NAMES));
   let pixel = null; // the pixel pointed at
   let changes = []; // for each operation, what each shift changes
   let changesFor = "";
   const link = linkModel(model, NAMES, () => {
-    const next = read();
+    const next = readState(model, NAMES);
     // A cell that sets two settings may send them one by one; wait for the one that makes them fit.
     if (outputShape(next).some((size) => size < 1)) return;
     state = settled(next);
@@ -351,16 +345,10 @@ function render({ model, el: host }) {
     draw();
   });
 
-  function read() {
-    return Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
-  }
-
   function change(patch) {
     const next = settled({ ...state, ...patch });
     if (outputShape(next).some((size) => size < 1)) return;
-    const changed = Object.fromEntries(
-      NAMES.filter((name) => !sameTable(next[name], state[name])).map((name) => [name, next[name]]),
-    );
+    const changed = changedPart(NAMES, next, state);
     state = next;
     draw();
     if (Object.keys(changed).length) link.push(changed);
@@ -425,10 +413,9 @@ function render({ model, el: host }) {
   const frame = el("div", { class: "cx-window", "aria-hidden": "true" });
 
   // -- controls
-  const options = (presets) => [...presets.map(([id, name]) => [id, name]), ["custom", "your own"]];
   const imagePreset = createSelect({
     label: "Image",
-    options: options(IMAGES),
+    options: orYourOwn(IMAGES),
     onChange: (id) => {
       const made = IMAGES.find(([name]) => name === id)?.[2];
       if (made) change({ image: made });
@@ -437,7 +424,7 @@ function render({ model, el: host }) {
   });
   const kernelPreset = createSelect({
     label: "Weights",
-    options: options(KERNELS),
+    options: orYourOwn(KERNELS),
     onChange: (id) => {
       const made = KERNELS.find(([name]) => name === id)?.[2];
       if (made) change({ kernel: made });
@@ -532,9 +519,7 @@ function render({ model, el: host }) {
     announcer.root,
   );
 
-  const largest = (rows) => Math.max(...rows.flat().map(Math.abs), 1e-12);
   const shape = ([rows, cols]) => `${rows}\u00a0×\u00a0${cols}`; // stays on one line
-  const caption = (node, name, text) => node.replaceChildren(el("b", {}, name), ` ${text}`);
 
   function drawStage() {
     const { kind, stride, position } = state;
@@ -643,10 +628,10 @@ function render({ model, el: host }) {
     );
 
     const border = around ? (kind === "blur" ? ", mirrored border" : ", zeros around") : "";
-    caption(captions[0], "Image", shape([height, width]) + border);
-    caption(captions[1], "Weights", shape([3, 3]));
-    caption(captions[2], "Output", shape([rows, cols]));
-    caption(captions[3], "Gradient", "if every output sends back 1");
+    setCaption(captions[0], "Image", shape([height, width]) + border);
+    setCaption(captions[1], "Weights", shape([3, 3]));
+    setCaption(captions[2], "Output", shape([rows, cols]));
+    setCaption(captions[3], "Gradient", "if every output sends back 1");
   }
 
   function drawCards() {
@@ -738,7 +723,7 @@ function render({ model, el: host }) {
     sliders.kernel_size.update(state.kernel_size, { highest: Math.min(height, width) });
     sliders.stride.update(state.stride);
     const idOf = (presets, rows) =>
-      presets.find(([, , made]) => sameTable(made, rows))?.[0] ?? "custom";
+      presets.find(([, , made]) => same(made, rows))?.[0] ?? "custom";
     imagePreset.select.value = idOf(IMAGES, state.image);
     kernelPreset.select.value = idOf(KERNELS, state.kernel);
   }

@@ -9,7 +9,14 @@ import numpy.typing as npt
 import traitlets
 
 from course_lib import geometry, ops
-from course_lib.explorers.base import Explorer, NumberTable, Position, WholeNumber
+from course_lib.explorers.base import (
+    Explorer,
+    NumberTable,
+    Position,
+    WholeNumber,
+    moved_inside,
+    must_lie_in,
+)
 
 __all__ = ["Pooling"]
 
@@ -167,18 +174,9 @@ class Pooling(Explorer):
 
     @traitlets.validate("position")
     def _position_is_in_the_output(self, proposal: Any) -> Any:
-        position = proposal["value"]
-        rows, columns = self.output_shape
-        if position[0] >= rows or position[1] >= columns:
-            raise traitlets.TraitError(
-                f"position (={position}) must lie in the output of {rows} × {columns}, "
-                "counted from 0"
-            )
-        return position
+        return must_lie_in(proposal["value"], self.output_shape)
 
     @traitlets.observe(*_GEOMETRY)
     def _keep_shift_and_position_inside(self, change: Any) -> None:
         self.shift = min(self.shift, len(self.image[0]) - 1)
-        rows, columns = self.output_shape
-        row, column = self.position
-        self.position = [min(row, rows - 1), min(column, columns - 1)]
+        self.position = moved_inside(self.position, self.output_shape)

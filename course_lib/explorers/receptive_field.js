@@ -4,8 +4,8 @@
 // next to the pixels), unit ([layer, index], layers counted from 1) and effective. Row 0 of the
 // drawing holds the pixels, row l the units of layer l, each above the middle of what it sees.
 /* From common.js: el, setText, createRoot, createSlider, createSelect, createButton,
-   createAnnouncer, linkModel, effectiveKernel, outputSize, windowPixels, formatCount, plural, range,
-   clamp. */
+   createAnnouncer, linkModel, effectiveKernel, outputSize, windowPixels, formatCount, plural,
+   range, clamp, same, changedPart, put, svg, orYourOwn, readState. */
 
 // ---------------------------------------------------------------- pure functions
 
@@ -20,7 +20,6 @@ export const RANGES = {
 export const MAX_LAYERS = 8;
 const PARTS = ["kernel", "stride", "padding", "dilation"];
 
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 const signed = (number) => String(number).replace("-", "−");
 
 /** Stacks to start from: [id, name, image size, layers]. */
@@ -234,23 +233,12 @@ const LABELS = 62; // pixels to the left of the drawing, for the names of the ro
 const ROW = 44; // pixels from one row to the next
 const BARS = 64; // the height of the effective field
 
-const svg = (tag, attributes = {}) => {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-};
-
-/** Set an attribute only where it differs: most units stay as they are. */
-function put(node, name, value) {
-  if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
-}
-
 function render({ model, el: host }) {
-  let state = settled(read());
+  let state = settled(readState(model, NAMES));
   let pixel = null; // the pixel pointed at
   let active = [...state.unit]; // the unit or pixel in the tab order
   const link = linkModel(model, NAMES, () => {
-    const next = read();
+    const next = readState(model, NAMES);
     // A cell that sets two settings may send them one by one; wait for the one that makes them fit.
     if (!fits(next)) return;
     state = settled(next);
@@ -258,17 +246,11 @@ function render({ model, el: host }) {
     draw();
   });
 
-  function read() {
-    return Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
-  }
-
   function change(patch, adjust = settled) {
     const proposed = { ...state, ...patch };
     if (!fits(proposed)) return draw();
     const next = adjust(proposed);
-    const changed = Object.fromEntries(
-      NAMES.filter((name) => !same(next[name], state[name])).map((name) => [name, next[name]]),
-    );
+    const changed = changedPart(NAMES, next, state);
     state = next;
     if (changed.unit || changed.layers || changed.image_size) active = [...state.unit];
     draw();
@@ -278,7 +260,7 @@ function render({ model, el: host }) {
   // -- controls
   const preset = createSelect({
     label: "Stack",
-    options: [...STACKS.map(([id, name]) => [id, name]), ["custom", "your own"]],
+    options: orYourOwn(STACKS),
     onChange: (id) => {
       const found = STACKS.find(([name]) => name === id);
       if (found) change({ image_size: found[2], layers: found[3] }, onTop);
@@ -405,7 +387,7 @@ function render({ model, el: host }) {
 
   // -- the table: a row for each layer, its numbers to choose, and what follows from them
   const body = el("tbody", {});
-  const table = el(
+  const layerTable = el(
     "table",
     { class: "cx-table cx-layers" },
     el("caption", {}, "The stack, layer by layer"),
@@ -497,7 +479,7 @@ function render({ model, el: host }) {
     about,
     el("p", { class: "cx-hint" }, HINT),
     el("div", { class: "cx-sliders" }, size.root),
-    table,
+    layerTable,
     readout,
     announcer.root,
   );

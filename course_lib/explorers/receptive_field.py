@@ -10,7 +10,7 @@ import traitlets
 
 from course_lib import geometry
 from course_lib._validate import integer
-from course_lib.explorers.base import Explorer, WholeNumber
+from course_lib.explorers.base import Explorer, WholeNumber, checked
 
 __all__ = ["ReceptiveField"]
 
@@ -29,10 +29,10 @@ class Layers(traitlets.TraitType[list[list[int]], Any]):
             raise traitlets.TraitError(
                 f"layers (={value!r}) must be a list of 1 to {MAX_LAYERS} layers"
             )
-        try:
-            return [_layer(layer, f"layers[{place}]") for place, layer in enumerate(value)]
-        except (TypeError, ValueError) as error:
-            raise traitlets.TraitError(str(error)) from error
+        layers: list[list[int]] = checked(
+            lambda: [_layer(layer, f"layers[{place}]") for place, layer in enumerate(value)]
+        )
+        return layers
 
     def default(self, obj: Any = None) -> list[list[int]]:
         # A list of its own for every widget: the default is not to be shared and then changed.
@@ -45,10 +45,11 @@ class Unit(traitlets.TraitType[list[int], Any]):
     def validate(self, obj: Any, value: object) -> list[int]:
         if not isinstance(value, (list, tuple, np.ndarray)) or len(value) != 2:
             raise traitlets.TraitError(f"unit (={value!r}) must be a pair (layer, index)")
-        try:
-            return [integer(value[0], "unit[0]", 1), integer(value[1], "unit[1]", 0)]
-        except (TypeError, ValueError) as error:
-            raise traitlets.TraitError(str(error)) from error
+        layer, index = value
+        unit: list[int] = checked(
+            lambda: [integer(layer, "unit[0]", 1), integer(index, "unit[1]", 0)]
+        )
+        return unit
 
 
 class ReceptiveField(Explorer):

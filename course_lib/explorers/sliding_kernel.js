@@ -4,7 +4,8 @@
 // the current output), filled. Everything drawn follows from it, in the page, without the kernel.
 /* From common.js: el, setText, createRoot, createGrid, createSlider, createSelect, createButton,
    createAnnouncer, linkModel, outputSize, effectiveKernel, windowsTouching, unusedPixels,
-   droppedTail, formatNumber, formatWeight, listed, plural, range, clamp. */
+   droppedTail, formatNumber, formatWeight, listed, plural, range, clamp, resultText, factor, table,
+   shapeOf, largest, same, changedPart, setCaption, orYourOwn, readState. */
 
 // ---------------------------------------------------------------- pure functions
 
@@ -17,9 +18,6 @@ export const RANGES = {
   dilation: [1, 3],
 };
 
-const table = (rows, cols, value) => range(rows).map((r) => range(cols).map((c) => value(r, c)));
-const sameTable = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-const shapeOf = (rows) => [rows.length, rows[0].length];
 const binomial = (k) =>
   range(k).reduce((row, i) => [...row, i === 0 ? 1 : (row[i - 1] * (k - i)) / i], []);
 
@@ -96,7 +94,7 @@ export function presetOf(values, kind, chosen = "") {
   const presets = kind === "image" ? IMAGES : KERNELS;
   const make = kind === "image" ? makeImage : makeKernel;
   const ids = presets.map(([id]) => id).sort((a, b) => (b === chosen) - (a === chosen));
-  return (rows === cols && ids.find((id) => sameTable(make(id, rows), values))) || "custom";
+  return (rows === cols && ids.find((id) => same(make(id, rows), values))) || "custom";
 }
 
 /** An image of another size: its preset at that size, or its own pixels and zeros beyond them. */
@@ -181,16 +179,9 @@ export function convolve(state) {
   return table(rows, cols, (r, c) => outputAt(state, [r, c]));
 }
 
-const factor = (text) => (text.startsWith("−") ? `(${text})` : text);
-
 /** 2×(−1): one product as text. */
 export function termText({ pixel, weight }) {
   return `${factor(formatNumber(pixel))}×${factor(formatWeight(weight))}`;
-}
-
-/** "= 15", or "≈ 4.33" where two decimals do not hold the sum. */
-export function resultText(value) {
-  return `${Math.abs(value - Math.round(value * 100) / 100) < 1e-9 ? "=" : "≈"} ${formatNumber(value)}`;
 }
 
 /** 1×1 + 2×0 + … = 15. */
@@ -307,26 +298,22 @@ const HINT =
   "see its outputs. Click a weight to change it, double-click a pixel.";
 
 function render({ model, el: host }) {
-  let state = settled(read());
+  let state = settled(readState(model, NAMES));
   let pixel = null; // the pixel pointed at
   let seen = new Set(); // the outputs that the window has passed, as "row,column"
   let sweep = null;
   const link = linkModel(model, NAMES, () => {
-    const next = read();
+    const next = readState(model, NAMES);
     // A cell that sets two settings may send them one by one; wait for the one that makes them fit.
     if (outputShape(next).some((size) => size < 1)) return;
     stopSweep();
     adopt(settled(next));
   });
 
-  function read() {
-    return Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
-  }
-
   /** Take a new state, forgetting which outputs were seen if it makes other outputs. */
   function adopt(next) {
     const others = ["image", "kernel", "stride", "padding", "dilation"].some(
-      (name) => !sameTable(next[name], state[name]),
+      (name) => !same(next[name], state[name]),
     );
     if (others || (state.filled && !next.filled)) seen = new Set();
     if (others) pixel = null;
@@ -337,9 +324,7 @@ function render({ model, el: host }) {
   function change(patch) {
     const next = settled({ ...state, ...patch });
     if (outputShape(next).some((size) => size < 1)) return;
-    const changed = Object.fromEntries(
-      NAMES.filter((name) => !sameTable(next[name], state[name])).map((name) => [name, next[name]]),
-    );
+    const changed = changedPart(NAMES, next, state);
     if (!Object.keys(changed).length) return;
     adopt(next);
     link.push(changed);
@@ -455,7 +440,7 @@ function render({ model, el: host }) {
   // -- the bar on top
   const kernelPreset = createSelect({
     label: "Kernel",
-    options: [...KERNELS.map(([id, name]) => [id, name]), ["custom", "your own"]],
+    options: orYourOwn(KERNELS),
     onChange: (id) => {
       if (id === "custom") return draw();
       const made = makeKernel(id, clamp(shapeOf(state.kernel)[0], ...limits(state).kernel));
@@ -467,7 +452,7 @@ function render({ model, el: host }) {
   });
   const imagePreset = createSelect({
     label: "Image",
-    options: [...IMAGES.map(([id, name]) => [id, name]), ["custom", "your own"]],
+    options: orYourOwn(IMAGES),
     onChange: (id) => {
       if (id === "custom") return draw();
       change({ image: makeImage(id, Math.max(...shapeOf(state.image))) });
@@ -574,8 +559,6 @@ function render({ model, el: host }) {
     announcer.root,
   );
 
-  const caption = (node, name, text) => node.replaceChildren(el("b", {}, name), ` ${text}`);
-  const largest = (rows) => Math.max(...rows.flat().map(Math.abs), 1e-12);
   const shape = ([rows, cols]) => `${rows} × ${cols}`;
 
   function drawStage(values) {
@@ -667,13 +650,13 @@ function render({ model, el: host }) {
     output.setActive(...position);
 
     const spread = dilation > 1 && spans.some((span) => span > 1) ? `, spans ${shape(spans)}` : "";
-    caption(
+    setCaption(
       captions[0],
       "Image",
       shape([height, width]) + (padding ? `, padded to ${shape([image.rows, image.cols])}` : ""),
     );
-    caption(captions[1], "Kernel", shape(shapeOf(state.kernel)) + spread);
-    caption(captions[2], "Output", shape([rows, cols]));
+    setCaption(captions[1], "Kernel", shape(shapeOf(state.kernel)) + spread);
+    setCaption(captions[2], "Output", shape([rows, cols]));
   }
 
   function drawReadout() {
@@ -714,7 +697,7 @@ function render({ model, el: host }) {
         : "Point at a pixel of the image to see which outputs it feeds.",
     );
     const [height, width] = axesOf(state);
-    const lines = sameTable(height, width)
+    const lines = same(height, width)
       ? [["", height]]
       : [
           ["height ", height],

@@ -5,17 +5,23 @@ import re
 import numpy as np
 import pytest
 
-from course_lib.explorers import Channels, Connections, Pooling, ReceptiveField, SlidingKernel
+from course_lib.explorers import (
+    Channels,
+    Connections,
+    Playground,
+    Pooling,
+    ReceptiveField,
+    SlidingKernel,
+)
 
 SOBEL = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
-EXPLORERS = [
+NUMBERED = [  # explorers with cells that hold numbers
     Channels(),
     Connections(),
     Pooling(kind="average", shift=1),
     SlidingKernel(filled=True, kernel=SOBEL),
-    ReceptiveField(),
 ]
-NUMBERED = EXPLORERS[:-1]  # their cells hold numbers; a receptive field's units do not
+EXPLORERS = [*NUMBERED, Playground(), ReceptiveField()]
 
 COLOURS = """() => {
     const pen = document.createElement('canvas').getContext('2d', {willReadFrequently: true});

@@ -8,9 +8,16 @@ import sys
 
 import pytest
 
-from course_lib.explorers import Channels, Connections, Pooling, ReceptiveField, SlidingKernel
+from course_lib.explorers import (
+    Channels,
+    Connections,
+    Playground,
+    Pooling,
+    ReceptiveField,
+    SlidingKernel,
+)
 
-EXPLORERS = [Channels, Connections, Pooling, ReceptiveField, SlidingKernel]
+EXPLORERS = [Channels, Connections, Playground, Pooling, ReceptiveField, SlidingKernel]
 
 
 def state_in(page):
