@@ -429,6 +429,13 @@ function createSelect({ label, options, onChange }) {
   return { root, select };
 }
 
+/** A labelled box to tick. */
+function createCheck({ label, onChange }) {
+  const box = el("input", { type: "checkbox" });
+  box.addEventListener("change", () => onChange(box.checked));
+  return { root: el("label", { class: "cx-check" }, box, label), box };
+}
+
 /** What a drop-down list offers: the presets, each [id, name, …], and what is none of them. */
 const orYourOwn = (presets) => [...presets.map(([id, name]) => [id, name]), ["custom", "your own"]];
 

@@ -1,13 +1,13 @@
 // Chapter 04: four ways to shrink an image: who wins, where the gradient goes, what a shift does.
 //
 // The state is the widget's: image, kind, kernel_size, stride, kernel, shift, position (row and
-// column of the current output). Max pooling, average pooling, a strided convolution and blur-pool
-// are all drawn as one thing: an output is the sum of its window's pixels, each times a weight. For
-// max pooling the weight is 1 for the winner and 0 for the others. The gradient goes back through
-// the same weights.
-/* From common.js: el, setText, createRoot, createGrid, createSlider, createSelect, createAnnouncer,
-   linkModel, outputSize, formatNumber, formatWeight, plural, range, clamp, resultText, factor,
-   table, shapeOf, largest, same, changedPart, setCaption, orYourOwn, readState. */
+// column of the current output) and filled (whether all bars are shown, or those the shift has been
+// at). Max pooling, average pooling, a strided convolution and blur-pool are all drawn as one
+// thing: an output is the sum of its window's pixels, each times a weight. For max pooling the
+// weight is 1 for the winner and 0 for the others. The gradient goes back through the same weights.
+/* From common.js: el, setText, createRoot, createGrid, createSlider, createSelect, createCheck,
+   createAnnouncer, linkModel, outputSize, formatNumber, formatWeight, plural, range, clamp,
+   resultText, factor, table, shapeOf, largest, same, changedPart, setCaption, orYourOwn, readState. */
 
 // ---------------------------------------------------------------- pure functions
 
@@ -326,7 +326,7 @@ export function settled(state) {
 
 // ---------------------------------------------------------------- the view
 
-const NAMES = ["image", "kind", "kernel_size", "stride", "kernel", "shift", "position"];
+const NAMES = ["image", "kind", "kernel_size", "stride", "kernel", "shift", "position", "filled"];
 const HINT =
   "Point at an output or a pixel, or use Tab and the arrow keys. A ring marks the winner, dashes mark " +
   "the pixels that get a share of this output’s gradient. Double-click a pixel to change it.";
@@ -336,6 +336,7 @@ function render({ model, el: host }) {
   let pixel = null; // the pixel pointed at
   let changes = []; // for each operation, what each shift changes
   let changesFor = "";
+  let passed = new Set(); // the shifts that the reader has been at
   const link = linkModel(model, NAMES, () => {
     const next = readState(model, NAMES);
     // A cell that sets two settings may send them one by one; wait for the one that makes them fit.
@@ -444,6 +445,11 @@ function render({ model, el: host }) {
     stride: slider("stride", "stride"),
   };
 
+  const fill = createCheck({
+    label: "bars of all shifts",
+    onChange: (filled) => change({ filled }),
+  });
+
   // -- the four operations side by side: each a button with its output and its bars
   const cards = KINDS.map(([kind, name]) => createCard(kind, name));
   function createCard(kind, name) {
@@ -505,7 +511,7 @@ function render({ model, el: host }) {
   const announcer = createAnnouncer();
   const root = createRoot(
     "pooling",
-    el("div", { class: "cx-bar" }, imagePreset.root, kernelPreset.root),
+    el("div", { class: "cx-bar" }, imagePreset.root, kernelPreset.root, fill.root),
     el("div", { class: "cx-sliders" }, ...Object.values(sliders).map((one) => one.root)),
     el(
       "div",
@@ -641,11 +647,15 @@ function render({ model, el: host }) {
     if (settings !== changesFor) {
       changes = cards.map(({ kind }) => changesOf(state, kind));
       changesFor = settings; // neither a hover nor a shift changes what the bars show
+      passed = new Set();
     }
+    if (state.filled) passed.clear(); // so that hiding them hides them
+    passed.add(state.shift);
     setText(
       legend,
       `Bars: how much each shift from 0 to ${width - 1} changes the output, mean |new − old| over ` +
-        "mean |old|, all four on one scale.",
+        "mean |old|, all four on one scale." +
+        (state.filled ? "" : " Each shows once you have been at its shift."),
     );
     const highest = Math.max(...changes.flat().map((change) => change ?? 0), 1e-12);
     cards.forEach(({ kind, name, node, canvas, bars, figure: number }, i) => {
@@ -658,7 +668,8 @@ function render({ model, el: host }) {
       while (bars.children.length < width) bars.append(el("span", {}));
       [...bars.children].forEach((bar, shift) => {
         bar.className = shift === state.shift ? "cx-now" : "";
-        bar.style.height = `${(100 * (mine[shift] ?? 0)) / highest}%`;
+        const known = state.filled || passed.has(shift);
+        bar.style.height = known ? `${(100 * (mine[shift] ?? 0)) / highest}%` : "0";
       });
       drawThumb(canvas, outputOf(state, kind));
     });
@@ -722,6 +733,7 @@ function render({ model, el: host }) {
     });
     sliders.kernel_size.update(state.kernel_size, { highest: Math.min(height, width) });
     sliders.stride.update(state.stride);
+    fill.box.checked = state.filled;
     const idOf = (presets, rows) =>
       presets.find(([, , made]) => same(made, rows))?.[0] ?? "custom";
     imagePreset.select.value = idOf(IMAGES, state.image);

@@ -52,6 +52,7 @@ class Pooling(Explorer):
         kernel       the strided convolution's weights, 3 × 3
         shift        pixels by which the image is shifted to the right; what leaves comes in again
         position     [row, column] of the current output
+        filled       True shows what every shift changes, False only the shifts passed so far
 
     A window larger than the image and a shift of the whole width raise `traitlets.TraitError`. A
     position that falls off a smaller output moves to its nearest cell.
@@ -71,7 +72,7 @@ class Pooling(Explorer):
     """
 
     _script = "pooling.js"
-    _state_names = (*_GEOMETRY, "shift", "position")
+    _state_names = (*_GEOMETRY, "shift", "position", "filled")
     _frame_height = 900
 
     image = NumberTable(ZERO, MAX_IMAGE).tag(sync=True)
@@ -81,6 +82,7 @@ class Pooling(Explorer):
     kernel = NumberTable([[0, 0, 0], [0, 1, 0], [0, 0, 0]], 3).tag(sync=True)
     shift = WholeNumber(0, 0, MAX_IMAGE - 1).tag(sync=True)
     position = Position([0, 1]).tag(sync=True)
+    filled = traitlets.Bool(False).tag(sync=True)
 
     @property
     def output(self) -> npt.NDArray[Any]:

@@ -3,7 +3,7 @@
 // The state is the widget's: image_size, layers (each [kernel, stride, padding, dilation], the first
 // next to the pixels), unit ([layer, index], layers counted from 1) and effective. Row 0 of the
 // drawing holds the pixels, row l the units of layer l, each above the middle of what it sees.
-/* From common.js: el, setText, createRoot, createSlider, createSelect, createButton,
+/* From common.js: el, setText, createRoot, createSlider, createSelect, createCheck, createButton,
    createAnnouncer, linkModel, effectiveKernel, outputSize, windowPixels, formatCount, plural,
    range, clamp, same, changedPart, put, svg, orYourOwn, readState. */
 
@@ -267,9 +267,10 @@ function render({ model, el: host }) {
       draw();
     },
   });
-  const box = el("input", { type: "checkbox" });
-  box.addEventListener("change", () => change({ effective: box.checked }));
-  const toggle = el("label", { class: "cx-check" }, box, "effective field");
+  const toggle = createCheck({
+    label: "effective field",
+    onChange: (effective) => change({ effective }),
+  });
   const addButton = createButton("Add a layer", () => {
     const layers = [...state.layers, [3, 1, 1, 1]];
     change({ layers }, onTop);
@@ -443,6 +444,7 @@ function render({ model, el: host }) {
     ["unit", "size", "jump", "start", "effective", "pixel"].map((name) => [name, el("dd", {})]),
   );
   const heading = el("dt", {}, "Unit");
+  const effectiveTerm = el("dt", {}, "Effective");
   const about = el(
     "p",
     { class: "cx-note" },
@@ -460,7 +462,7 @@ function render({ model, el: host }) {
     said.jump,
     el("dt", {}, "Start"),
     said.start,
-    el("dt", {}, "Effective"),
+    effectiveTerm,
     said.effective,
     el("dt", {}, "Pixel"),
     said.pixel,
@@ -472,7 +474,7 @@ function render({ model, el: host }) {
       "div",
       { class: "cx-bar" },
       preset.root,
-      toggle,
+      toggle.root,
       el("div", { class: "cx-buttons" }, addButton, dropButton),
     ),
     picture,
@@ -624,7 +626,7 @@ function render({ model, el: host }) {
       lines.length >= MAX_LAYERS || !fits({ ...state, layers: [...state.layers, [3, 1, 1, 1]] });
     dropButton.disabled = lines.length <= 1;
     size.update(state.image_size, { lowest: leastImage(state) });
-    box.checked = state.effective;
+    toggle.box.checked = state.effective;
     const found = STACKS.find(
       ([, , n, layers]) => n === state.image_size && same(layers, state.layers),
     );
@@ -644,6 +646,7 @@ function render({ model, el: host }) {
       said[name].replaceChildren(steps[name], el("span", { class: "cx-shapes" }, formula));
     }
     setText(said.effective, effectiveText(state, state.unit));
+    effectiveTerm.hidden = said.effective.hidden = !state.effective;
     const pointed = pixel === null ? null : pixelText(state, state.unit, pixel);
     setText(said.pixel, pointed ?? "Point at a pixel to see how many paths lead from it.");
     announcer.say(pointed ?? `${reads} ${state.effective ? effectiveText(state, state.unit) : ""}`);

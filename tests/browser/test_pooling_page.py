@@ -60,14 +60,29 @@ def test_each_operation_shows_the_librarys_output_and_gradient(open_page):
         np.testing.assert_allclose(numbers(page, "output"), expected.output, atol=0.0051)
         np.testing.assert_allclose(numbers(page, "gradient"), expected.gradient, atol=0.0051)
         assert page.locator(".cx-kernel").is_visible() == (kind == "strided")
-    heights = (
-        page.locator(".cx-bars")
-        .first.locator("span")
-        .evaluate_all("(bars) => bars.map((bar) => parseFloat(bar.style.height))")
-    )
+
+
+def bar_heights(page):
+    """Of max pooling, a height in per cent for each shift."""
+    bars = page.locator(".cx-bars").first.locator("span")
+    return bars.evaluate_all("(bars) => bars.map((bar) => parseFloat(bar.style.height))")
+
+
+def test_the_bars_of_all_shifts_wait_for_the_reader(open_page):
+    page = open_page(Pooling())
     changes = [Pooling(shift=shift).change for shift in range(8)]
     highest = max(Pooling(kind=k, shift=s).change for k in pooling.KINDS for s in range(8))
-    assert heights == pytest.approx([100 * change / highest for change in changes], abs=0.01)
+    full = [100 * change / highest for change in changes]
+    assert bar_heights(page) == [0] * 8
+    for _ in range(2):
+        page.get_by_role("slider", name="shift to the right").press("ArrowRight")
+    assert bar_heights(page) == pytest.approx([*full[:3], *[0] * 5], abs=0.01)
+    every = page.get_by_role("checkbox", name="bars of all shifts")
+    every.check()
+    assert bar_heights(page) == pytest.approx(full, abs=0.01)
+    every.uncheck()
+    assert bar_heights(page) == pytest.approx([0, 0, full[2], *[0] * 5], abs=0.01)
+    assert bar_heights(open_page(Pooling(filled=True))) == pytest.approx(full, abs=0.01)
 
 
 def test_keyboard(open_page):

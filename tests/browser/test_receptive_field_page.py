@@ -52,8 +52,11 @@ def test_the_bars_are_the_effective_field(open_page):
     paths = ReceptiveField().paths
     highest = max(bar_heights(page))
     assert bar_heights(page) == pytest.approx(list(highest * paths / paths.max()), abs=0.02)
+    told = page.locator(".cx-readout").get_by_text("Effective", exact=True)
+    assert told.is_visible()
     page.get_by_role("checkbox", name="effective field").uncheck()
     assert set(bar_heights(page)) == {0}
+    assert not told.is_visible()
 
 
 def test_building_a_stack(open_page):
