@@ -124,7 +124,7 @@ def _stop(twin: Net, shape: tuple[int, ...]) -> Stop | None:
     entered: list[Stop] = []
     hooks = [
         layer.register_forward_pre_hook(
-            lambda layer, inputs, name=name: entered.append((name, layer, tuple(inputs[0].shape)))  # type: ignore[misc]
+            lambda layer, inputs, name=name: entered.append((name, layer, tuple(inputs[0].shape)))
         )
         for name, layer in twin.named_modules()
         if next(layer.children(), None) is None

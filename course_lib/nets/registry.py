@@ -17,11 +17,11 @@ from typing import Any
 import torch
 
 from course_lib._validate import integer, shown
-from course_lib.nets import lenet
+from course_lib.nets import lenet, resnet, resnet_cifar
 from course_lib.nets.net import Net, NetInfo, smallest_square
 from course_lib.nets.weights import load_weights
 
-FILES: tuple[ModuleType, ...] = (lenet,)
+FILES: tuple[ModuleType, ...] = (lenet, resnet, resnet_cifar)
 
 INFO: dict[str, NetInfo] = {
     row.name: row
