@@ -4,6 +4,7 @@
     digits       1,797 handwritten digits, 8×8, that come with scikit-learn
     faces        200 patches of photographs, 25×25, half of them faces, from scikit-image
     permute      the same pictures with their pixels shuffled, all in the same way
+    augment      each image a little different each time, its label the same
     downloads    MNIST and CIFAR-10 by name, where there is a network; nothing graded needs them
 
 Values are float32 from 0 (black) to 1 (white), but for the downloads, which stay uint8. What is
@@ -11,6 +12,8 @@ returned is yours to change. Importing this package loads NumPy alone; scikit-im
 scikit-learn are loaded when a picture is asked for.
 """
 
+from course_lib.data import augment
+from course_lib.data.augment import augment_digits, augment_photographs
 from course_lib.data.digits import Digits, digits
 from course_lib.data.downloads import Downloaded, load
 from course_lib.data.faces import Faces, faces
@@ -21,6 +24,9 @@ __all__ = [
     "Digits",
     "Downloaded",
     "Faces",
+    "augment",
+    "augment_digits",
+    "augment_photographs",
     "digits",
     "faces",
     "load",
