@@ -277,6 +277,8 @@ def _is_integer(value: object) -> bool:
     # Python's bool is an int by inheritance; nobody means True by a stride.
     if isinstance(value, (bool, np.bool_)):
         return False
+    if isinstance(value, int):
+        return True
     try:
         operator.index(value)  # type: ignore[arg-type]
     except TypeError:

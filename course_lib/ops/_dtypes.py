@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     Algorithm = Callable[[Array, Array, ConvSettings], Array]
 
+_INT64, _FLOAT32 = np.dtype(np.int64), np.dtype(np.float32)
+
 LARGEST_ROUNDED = 2**40
 """Integers up to here come out of a detour through float64 exactly, with room for its errors."""
 
@@ -27,13 +29,11 @@ def computing_and_result_types(*arrays: Array) -> tuple[np.dtype[Any], np.dtype[
     >>> computing_and_result_types(np.zeros(3, np.float16))
     (dtype('float32'), dtype('float16'))
     """
-    if all(array.dtype.kind in "biu" for array in arrays):
+    if "f" not in [array.dtype.kind for array in arrays]:
         # 200 * 2 in 8 bits is 144: a sum of products must not stay as narrow as its pixels.
-        return np.dtype(np.int64), np.dtype(np.int64)
-    result = np.result_type(*(array.dtype for array in arrays))
-    if result == np.float16:
-        return np.dtype(np.float32), result
-    return result, result
+        return _INT64, _INT64
+    result = np.result_type(*arrays)
+    return (_FLOAT32 if result.itemsize == 2 else result), result
 
 
 def real_types(*arrays: Array) -> tuple[np.dtype[Any], np.dtype[Any]]:

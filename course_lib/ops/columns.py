@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import as_strided
 
 from course_lib._validate import Array, IntOrPair, Padding, batch, pair
 from course_lib.ops._dtypes import computing_and_result_types
@@ -108,29 +107,33 @@ def col2im(
 
 
 def window_view(x: Array, settings: ConvSettings) -> Array:
-    """(N, C, H_p, W_p) → (N, G, C/G, K_h, K_w, H_out, W_out) without copying anything.
+    """(N, C, H_p, W_p) → (N, G, C/G, K_h, K_w, H_out, W_out): x unbroken in memory is not copied.
 
     Entry [n, g, c, i, j, r, q] is pixel (r·s_h + i·d_h, q·s_w + j·d_w) of channel c in group g: a
     step along any axis is a step of fixed length through the memory of x, which is all that a
     NumPy array needs. Read-only, as each pixel appears in many places.
     """
-    images, channels = x.shape[:2]
+    x = np.ascontiguousarray(x)
+    (images, channels), groups = x.shape[:2], settings.groups
     image_step, channel_step, row_step, column_step = x.strides
-    (s_h, s_w), (d_h, d_w), per_group = (
-        settings.stride,
-        settings.dilation,
-        channels // settings.groups,
-    )
-    return as_strided(
+    (s_h, s_w), (d_h, d_w), (k_h, k_w) = settings.stride, settings.dilation, settings.kernel
+    windows: Array = np.ndarray(
+        (images, groups, channels // groups, k_h, k_w, settings.out[0], settings.out[1]),
+        x.dtype,
         x,
-        (images, settings.groups, per_group, *settings.kernel, *settings.out),
+        0,
         (
-            *(image_step, per_group * channel_step, channel_step),
-            *(d_h * row_step, d_w * column_step),
-            *(s_h * row_step, s_w * column_step),
+            image_step,
+            channels // groups * channel_step,
+            channel_step,
+            d_h * row_step,
+            d_w * column_step,
+            s_h * row_step,
+            s_w * column_step,
         ),
-        writeable=False,
     )
+    windows.setflags(write=False)
+    return windows
 
 
 def empty_phases(images: int, channels: int, settings: ConvSettings, dtype: DType) -> Array:

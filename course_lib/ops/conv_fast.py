@@ -74,35 +74,35 @@ def column_blocks(x: Array, settings: ConvSettings, dtype: np.dtype[Any]) -> Ite
     Use a block before you ask for the next one, which overwrites it.
     """
     (images, channels), groups, (out_h, out_w) = x.shape[:2], settings.groups, settings.out
-    is_padded = settings.is_padded
-    if settings.kernel == settings.stride == (1, 1) and not is_padded and x.dtype == dtype:
+    if settings.kernel == settings.stride == (1, 1) and not settings.is_padded and x.dtype == dtype:
         for n in range(images):  # a 1×1 kernel's windows are the pixels as they lie
             yield n, slice(None), x[n].reshape(groups, channels // groups, out_h * out_w)
         return
 
-    # With the bordered image, the buffer must not take more than the columns of a whole image.
+    # A border, or an order in memory, is given to one image at a time, not to a copy of them all.
+    is_moved = settings.is_padded or not x.flags.c_contiguous
+    source = np.zeros((1, channels, *settings.padded), dtype=dtype) if is_moved else x
+    windows = window_view(source, settings)  # nothing copied yet
+
+    # With the moved image, the buffer must not take more than the columns of a whole image.
     row_bytes = channels * settings.kernel[0] * settings.kernel[1] * out_w * dtype.itemsize
-    border_bytes = channels * math.prod(settings.padded) * dtype.itemsize * is_padded
-    rows_each = max(min(BLOCK_BYTES, row_bytes * out_h - border_bytes) // row_bytes, 1)
+    room = row_bytes * out_h - (source.nbytes if is_moved else 0)
+    rows_each = max(min(BLOCK_BYTES, room) // row_bytes, 1)
     buffer = np.empty(row_bytes * rows_each // dtype.itemsize, dtype=dtype)
-    blocks = []  # where each belongs, and the buffer in the shapes of its windows and its columns
+    blocks = []  # where each comes from and belongs, and the buffer as its windows and its columns
     for top in range(0, out_h, rows_each):
         rows = min(rows_each, out_h - top)
         shape = (groups, channels // groups, *settings.kernel, rows, out_w)
         block = buffer[: math.prod(shape)].reshape(shape)
         columns = block.reshape(groups, -1, rows * out_w)  # (G, C/G·K_h·K_w, rows·W_out)
         positions = slice(top * out_w, (top + rows) * out_w)
-        blocks.append(((..., slice(top, top + rows), slice(None)), positions, block, columns))
+        blocks.append((windows[..., top : top + rows, :], positions, block, columns))
 
-    if is_padded:  # a border around one image at a time, not around a copy of them all
-        bordered = np.zeros((1, channels, *settings.padded), dtype=dtype)
-    windows = window_view(bordered if is_padded else x, settings)  # nothing copied yet
     for n in range(images):
-        if is_padded:
-            pad_into(bordered[0], x[n], settings.padding, settings.padding_mode)
-        here = windows[0 if is_padded else n]  # (G, C/G, K_h, K_w, H_out, W_out)
-        for place, positions, block, columns in blocks:
-            block[...] = here[place]  # (G, C/G, K_h, K_w, rows, W_out)
+        if is_moved:
+            pad_into(source[0], x[n], settings.padding, settings.padding_mode)
+        for here, positions, block, columns in blocks:
+            block[...] = here[0 if is_moved else n]  # (G, C/G, K_h, K_w, rows, W_out)
             yield n, positions, columns
 
 
