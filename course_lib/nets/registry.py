@@ -17,11 +17,31 @@ from typing import Any
 import torch
 
 from course_lib._validate import integer, shown
-from course_lib.nets import lenet, resnet, resnet_cifar
+from course_lib.nets import (
+    alexnet,
+    densenet,
+    googlenet,
+    lenet,
+    resnet,
+    resnet_cifar,
+    resnext,
+    squeeze_excite,
+    vgg,
+)
 from course_lib.nets.net import Net, NetInfo, smallest_square
 from course_lib.nets.weights import load_weights
 
-FILES: tuple[ModuleType, ...] = (lenet, resnet, resnet_cifar)
+FILES: tuple[ModuleType, ...] = (
+    lenet,
+    alexnet,
+    vgg,
+    googlenet,
+    resnet,
+    resnet_cifar,
+    resnext,
+    densenet,
+    squeeze_excite,
+)
 
 INFO: dict[str, NetInfo] = {
     row.name: row

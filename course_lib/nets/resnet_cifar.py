@@ -71,11 +71,9 @@ class CifarBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The block's output: relu(F(x) + x), of a plain block relu(F(x))."""
-        out = self.residual(x)
-        if self.skip:
-            out = out + self.shortcut(x)
-        out = self.relu(out)
-        return out
+        x = self.residual(x) + self.shortcut(x) if self.skip else self.residual(x)
+        x = self.relu(x)
+        return x
 
 
 class CifarResNet(Net):
