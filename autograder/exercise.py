@@ -40,9 +40,10 @@ class Case:
     are words that the message of an expected error must hold.
 
     For a module, `args` and `kwargs` construct it, `inputs` are the arrays of its forward pass,
-    `train` chooses the mode and `measure` what is compared: its "output", "shape", "parameters",
-    or, by the name of a measure that `probe` knows, something else. For a trained model, `inputs`
-    are the arrays to predict and `targets` the truth that only the judge holds.
+    `train` chooses the mode and `measure` what is compared: its "output", "channels 2:5" of it, its
+    "shape", "parameters", or, by the name of a measure that `probe` knows, something else. For a
+    trained model, `inputs` are the arrays to predict and `targets` the truth that only the judge
+    holds.
     """
 
     aspect: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dis
+import functools
 import importlib
 import io
 import linecache
@@ -251,10 +252,13 @@ def _run_module(
     measure = call["measure"]
     if measure == "parameters":
         return sum(p.numel() for p in module.parameters()), None
-    with torch.no_grad():
+    with torch.no_grad(), naming_the_layer(module):
         output = module(*(torch.from_numpy(np.array(x)) for x in call["inputs"]))
     if measure == "output":
         return simplify(output), None
+    if measure.startswith("channels "):
+        first, last = map(int, measure.removeprefix("channels ").split(":"))
+        return simplify(output[:, first:last]), None
     if measure == "shape":
         return tuple(int(n) for n in output.shape), None
     if measure == "buffers":
@@ -262,7 +266,53 @@ def _run_module(
         trained = {name for name, _ in module.named_parameters()}
         sums = (float(v.double().sum()) for name, v in state.items() if name not in trained)
         return np.sort(np.array(list(sums))), None
-    raise ValueError(f"measure (={measure!r}) must be output, shape, parameters or buffers")
+    known = "output, channels i:j, shape, parameters or buffers"
+    raise ValueError(f"measure (={measure!r}) must be {known}")
+
+
+@contextlib.contextmanager
+def naming_the_layer(module: Any) -> Iterator[None]:
+    """Add to an error in the body in which layer of a torch module it came, or after which.
+
+    Torch says that shapes do not fit, but not where: the note names the layer and the shape that
+    it got, or the last layer and the shape that it returned.
+    """
+    inside: list[str] = []
+    last = ""
+
+    def enter(layer: Any, inputs: Any, name: str) -> None:
+        inside.append(f"in the layer `{name}`, {_layer_text(layer)}{_got(inputs)}")
+
+    def leave(layer: Any, inputs: Any, output: Any, name: str) -> None:
+        nonlocal last
+        inside.pop()
+        last = f"after the layer `{name}`, {_layer_text(layer)}{_got((output,), 'returned')}"
+
+    hooks = []
+    for name, layer in module.named_modules():
+        if name and not any(True for _ in layer.children()):
+            hooks.append(layer.register_forward_pre_hook(functools.partial(enter, name=name)))
+            hooks.append(layer.register_forward_hook(functools.partial(leave, name=name)))
+    try:
+        yield
+    except Exception as error:
+        note = inside[-1] if inside else last
+        if note:
+            error.add_note(note)
+        raise
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _layer_text(layer: Any) -> str:
+    kind = type(layer).__name__
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
+
+
+def _got(values: Any, verb: str = "got") -> str:
+    shape = getattr(values[0], "shape", None) if values else None
+    return f" that {verb} the shape {tuple(shape)}" if shape is not None else ""
 
 
 def fill_parameters(module: Any) -> None:
@@ -368,7 +418,8 @@ def _raised_on_purpose(error: BaseException) -> bool:
 def describe(error: BaseException) -> Trouble:
     """An exception in plain data, with the lines of the learner's own code and of nobody else's."""
     try:
-        text = str(error)[:500]
+        notes = "; ".join(getattr(error, "__notes__", ()))
+        text = str(error)[:500] + (f" ({notes[:300]})" if notes else "")
     except BaseException:
         text = "(its message could not be read)"
     lines = []

@@ -239,6 +239,33 @@ def test_names_and_order_of_parameters_are_free(samples: SimpleNamespace) -> Non
     assert result.score == 0.5
     assert "RuntimeError" in result.message
     assert "on an input of shape (4, 3)" in result.message
+    assert "(in the layer `last`, a Linear that got the shape (4, 3))" in result.message
+
+    class Sum(Mine):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.last(self.first(x))
+
+    result = evaluate(samples.module, Sum, 1)
+    assert "(after the layer `last`, a Linear that returned the shape (4, 2))" in result.message
+
+
+def test_a_part_of_the_channels_can_be_asked_for(samples: SimpleNamespace) -> None:
+    import torch
+
+    x = np.ones((1, 3), dtype=np.float32)
+    case = Case("output", (2,), inputs=(x,), measure="channels 0:1")
+    exercise = replace(samples.module, worked=(case,), cases=None, aspects=(Aspect("output", 1),))
+
+    def right_first(hidden: int) -> torch.nn.Module:
+        return torch.nn.Sequential(exercise.reference(hidden), Halved())
+
+    class Halved(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * torch.tensor([1.0, 0.5])
+
+    assert evaluate(exercise, right_first, 1).verdict == "pass"
+    both = replace(exercise, worked=(replace(case, measure="channels 0:2"),))
+    assert evaluate(both, right_first, 1).verdict == "wrong"
 
 
 # ── trained models ──────────────────────────────────────────────────────────────────────────────
