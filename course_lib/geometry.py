@@ -39,6 +39,7 @@ __all__ = [
     "receptive_field",
     "rf_of_stack",
     "same_padding",
+    "transposed_output_size",
     "unused_pixels",
     "visit_counts",
     "window_pixels",
@@ -122,6 +123,51 @@ def output_shape(
         output_size(height, kernel_h, stride_h, padding_h, dilation_h),
         output_size(width, kernel_w, stride_w, padding_w, dilation_w),
     )
+
+
+def transposed_output_size(
+    n: int,
+    kernel: int,
+    stride: int = 1,
+    padding: int = 0,
+    output_padding: int = 0,
+    dilation: int = 1,
+) -> int:
+    """How long a transposed convolution's output is along one axis.
+
+    `n` stamps stand `stride` apart, each `effective_kernel` long. `padding` is cut off both ends;
+    `output_padding` goes on after the last:
+
+        (n - 1) * stride + effective_kernel - 2 * padding + output_padding
+
+    It turns `output_size` around: of all sizes that a convolution with the same numbers shrinks
+    to `n`, this is the smallest, plus `output_padding`.
+
+    Raises ValueError where nothing is left, where `output_padding` is not below the stride, where
+    `n`, `kernel`, `stride` or `dilation` is below 1, or one of the paddings below 0; TypeError for
+    anything but integers.
+
+    >>> transposed_output_size(7, kernel=2, stride=2)
+    14
+    >>> [transposed_output_size(14, 3, 2, 1, extra) for extra in (0, 1)]
+    [27, 28]
+    >>> output_size(27, 3, 2, 1), output_size(28, 3, 2, 1)
+    (14, 14)
+    """
+    n = integer(n, "n", at_least=1)
+    stride = integer(stride, "stride", at_least=1)
+    padding = integer(padding, "padding", at_least=0)
+    output_padding = integer(output_padding, "output_padding", at_least=0)
+    if output_padding >= stride:
+        raise ValueError(
+            f"output_padding (={output_padding}) must be smaller than stride (={stride})"
+        )
+    size = (n - 1) * stride + effective_kernel(kernel, dilation) + output_padding
+    if size <= 2 * padding:
+        raise ValueError(
+            f"padding (={padding}) must leave some of the output: it cuts 2 * {padding} off {size}"
+        )
+    return size - 2 * padding
 
 
 def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:

@@ -75,6 +75,43 @@ def test_output_size_against_torch(n, kernel, stride, padding, dilation):
         assert geometry.output_size(n, kernel, stride, padding, dilation) == expected
 
 
+@given(*AXIS, st.integers(0, 4))
+@quick
+def test_transposed_output_size_against_torch(n, kernel, stride, padding, dilation, extra):
+    axis = dict(stride=stride, padding=padding, output_padding=extra, dilation=dilation)
+    try:
+        if extra >= stride:  # torch allows it below the dilation too
+            raise RuntimeError
+        weight = torch.zeros(1, 1, kernel)
+        expected = torch.conv_transpose1d(torch.zeros(1, 1, n), weight, **axis).shape[-1]
+    except RuntimeError:
+        with pytest.raises(ValueError, match=r"must (be smaller than|leave some)"):
+            geometry.transposed_output_size(n, kernel, **axis)
+    else:
+        found = geometry.transposed_output_size(n, kernel, **axis)
+        assert (found, type(found)) == (expected, int)
+        assert geometry.output_size(found, kernel, stride, padding, dilation) == n
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (dict(n=0), ValueError, "n (=0) must be at least 1"),
+        (dict(kernel=0), ValueError, "kernel (=0) must be at least 1"),
+        (dict(stride=0), ValueError, "stride (=0) must be at least 1"),
+        (dict(dilation=0), ValueError, "dilation (=0) must be at least 1"),
+        (dict(padding=-1), ValueError, "padding (=-1) must be at least 0"),
+        (dict(output_padding=-1), ValueError, "output_padding (=-1) must be at least 0"),
+        (dict(output_padding=2), ValueError, "output_padding (=2) must be smaller than stride"),
+        (dict(padding=6), ValueError, "padding (=6) must leave some of the output: it cuts"),
+        (dict(n=5.0), TypeError, "n (=5.0) must be an integer"),
+    ],
+)
+def test_bad_input_of_a_transposed_convolution(arguments, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        geometry.transposed_output_size(**{"n": 5, "kernel": 3, "stride": 2, **arguments})
+
+
 @pytest.mark.parametrize(
     ("n", "kernel", "padding", "stride", "expected"),
     [(5, 3, 0, 1, 3), (28, 3, 1, 1, 28), (28, 3, 1, 2, 14), (32, 5, 0, 1, 28), (32, 3, 1, 1, 32),
