@@ -19,14 +19,20 @@ import torch
 from course_lib._validate import integer, shown
 from course_lib.nets import (
     alexnet,
+    convnext,
     densenet,
+    efficientnet,
     googlenet,
     lenet,
+    mobilenet_v1,
+    mobilenet_v2,
     resnet,
     resnet_cifar,
     resnext,
     squeeze_excite,
+    swin,
     vgg,
+    vit,
 )
 from course_lib.nets.net import Net, NetInfo, smallest_square
 from course_lib.nets.weights import load_weights
@@ -40,7 +46,13 @@ FILES: tuple[ModuleType, ...] = (
     resnet_cifar,
     resnext,
     densenet,
+    mobilenet_v1,
     squeeze_excite,
+    mobilenet_v2,
+    efficientnet,
+    vit,
+    swin,
+    convnext,
 )
 
 INFO: dict[str, NetInfo] = {

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from course_lib import nets
 from course_lib.nets import efficientnet
 from course_lib.nets.efficientnet import EfficientNet, MBConv, SqueezeExcite
 
@@ -60,3 +61,12 @@ def test_the_last_block_is_dropped_most():
 def test_other_classes_and_channels():
     net = EfficientNet(5, 2, width=0.25, depth=0.5, dropout=0.0).eval()
     assert net(torch.rand(2, 2, 32, 40)).shape == (2, 5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_known_is_what_torchvision_publishes(torchvision_models, name):
+    published = torchvision_models.get_model_weights(name).IMAGENET1K_V1.meta
+    info = nets.info(name)
+    assert info.params == published["num_params"]
+    if name != "efficientnet_b2":  # torchvision shows it images of 288×288, the paper of 260×260
+        assert info.gmacs == published["_ops"]

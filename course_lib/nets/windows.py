@@ -1,0 +1,65 @@
+"""Windows of maps and their cyclic shift: what the Swin Transformer's attention is made of.
+
+Source: Liu, Lin, Cao et al., *Swin transformer: hierarchical vision transformer using shifted
+windows*, 2021, section 3.2: https://arxiv.org/abs/2103.14030
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def window_partition(x: Tensor, window: int) -> Tensor:
+    """Cut maps into windows: (N, C, H, W) to (N·n_windows, C, window, window), row by row.
+
+    H and W must be multiples of `window`.
+
+    >>> window_partition(torch.arange(16).view(1, 1, 4, 4), 2)[1, 0]
+    tensor([[2, 3],
+            [6, 7]])
+    """
+    n, c, h, w = x.shape
+    if h % window or w % window:
+        raise ValueError(f"x's height and width (={h}, {w}) must be multiples of window={window}")
+    x = x.view(n, c, h // window, window, w // window, window)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(-1, c, window, window)
+
+
+def window_reverse(windows: Tensor, window: int, height: int, width: int) -> Tensor:
+    """Put windows together again: (N·n_windows, C, window, window) to (N, C, height, width).
+
+    >>> x = torch.rand(2, 3, 4, 6)
+    >>> torch.equal(window_reverse(window_partition(x, 2), 2, 4, 6), x)
+    True
+    """
+    c = windows.shape[1]
+    x = windows.view(-1, height // window, width // window, c, window, window)
+    return x.permute(0, 3, 1, 4, 2, 5).reshape(-1, c, height, width)
+
+
+def shifted_window_mask(
+    height: int, width: int, window: int, shift: int | tuple[int, int]
+) -> Tensor:
+    """What keeps tokens apart that share a window only because the shift wraps around the image.
+
+    (n_windows, window², window²): 0 where two tokens may meet, −100 where not, to be added before
+    the softmax. `shift` is one for both axes, or (down, right).
+
+    >>> shifted_window_mask(2, 4, window=2, shift=(0, 1))[1, 0]   # the last column came around
+    tensor([   0., -100.,    0., -100.])
+    """
+    down, right = (shift, shift) if isinstance(shift, int) else shift
+    region = 3 * _bands(height, window, down)[:, None] + _bands(width, window, right)  # (H, W)
+    region = window_partition(region[None, None], window).flatten(1)  # (n_windows, window²)
+    apart = region[:, :, None] != region[:, None, :]
+    return torch.where(apart, -100.0, 0.0)
+
+
+def _bands(size: int, window: int, shift: int) -> Tensor:
+    """0, 1 or 2 for each row: in a whole window, in the last one, and there from the other end."""
+    band = torch.zeros(size)
+    if shift:
+        band[-window:] = 1
+        band[-shift:] = 2
+    return band
