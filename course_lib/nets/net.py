@@ -8,6 +8,7 @@ that fit it does nothing at all, so that tracing, exporting and counting see the
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import chain
 
@@ -80,8 +81,16 @@ def smallest_square(net: Net, channels: int, limit: int = LARGEST_TRIED) -> int 
     needs two values or more for each channel besides.
     """
     twin = _on_meta(net)
-    sizes = range(1, limit + 1)
-    return next((n for n in sizes if _stop(twin, (1, channels, n, n)) is None), None)
+
+    def works(n: int) -> bool:
+        return _stop(twin, (1, channels, n, n)) is None
+
+    enough = 1
+    while enough <= limit and not works(enough):
+        enough *= 2
+    if enough > limit:  # maybe one that takes a single size, and that no power of two
+        return next((n for n in range(1, limit + 1) if works(n)), None)
+    return bisect_left(range(enough), True, lo=enough // 2 + 1, key=works)
 
 
 def _misfit(net: Net, shape: tuple[int, ...]) -> str | None:
@@ -96,7 +105,7 @@ def _misfit(net: Net, shape: tuple[int, ...]) -> str | None:
     where = f"layer {name} of {kind}, a {type(layer).__name__}"
     wanted = getattr(layer, "in_channels", None)
     if wanted is not None and got[1] != wanted:
-        return f"{where}, takes {wanted} channels and got {got[1]}: its input had shape {got}"
+        return f"{where} of in_channels={wanted}, got {got[1]} channels: its input has shape {got}"
     smallest = smallest_square(net, shape[1])
     return (
         f"{where}, cannot take the shape {got} that an image of {shape[2]}×{shape[3]} comes to"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -53,16 +55,18 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         if file.suffix == ".safetensors":
             state = safetensors.torch.load_file(file)
         else:
-            state = torch.load(file, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about old formats, which are read all the same
+                state = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported" not in str(error):
-            raise ValueError(_damaged(file)) from error
+        if re.search("unsupported (global|class)", str(error), flags=re.IGNORECASE) is None:
+            raise ValueError(_damaged(file)) from None
         raise ValueError(
             f"weights (={file.name!r}) must hold tensors alone: this file holds other Python "
             "objects, which could run code while they are loaded, and was not loaded"
-        ) from error
-    except Exception as error:  # a damaged file makes its reader fail in many ways
-        raise ValueError(_damaged(file)) from error
+        ) from None  # torch's own words say how to load it all the same
+    except Exception:  # a damaged file makes its reader fail in many ways
+        raise ValueError(_damaged(file)) from None
     if not isinstance(state, Mapping) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
