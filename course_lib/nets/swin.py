@@ -197,10 +197,11 @@ class SwinTransformer(Net):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(dim, num_classes)
         for layer in self.modules():
-            if isinstance(layer, nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=0.02)
+            if isinstance(layer, nn.Linear):  # the authors' 0.02 is too small for narrow variants
+                nn.init.xavier_uniform_(layer.weight)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+        nn.init.trunc_normal_(self.head.weight, std=0.02)  # all classes start out nearly alike
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.features(x)  # (N, H/32, W/32, 8·dim)

@@ -55,7 +55,6 @@ class SelfAttention(nn.Module):
         self.softmax = nn.Softmax(dim=-1)
         self.out_proj = nn.Linear(dim, dim)
         nn.init.xavier_uniform_(self.in_proj_weight)
-        nn.init.zeros_(self.out_proj.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         n, t, dim = x.shape
@@ -145,11 +144,14 @@ class VisionTransformer(Net):
         self.class_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.encoder = Encoder(n_patches + 1, depth, dim, heads, mlp_dim or 4 * dim, dropout)
         self.heads = nn.Sequential()
-        self.heads.add_module("head", nn.Linear(dim, num_classes))
+        head = nn.Linear(dim, num_classes)
+        self.heads.add_module("head", head)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=0.02)
+                nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
+        nn.init.trunc_normal_(self.conv_proj.weight, std=self.conv_proj.weight[0].numel() ** -0.5)
+        nn.init.trunc_normal_(head.weight, std=0.02)  # all classes start out nearly alike
 
     def forward(self, x: Tensor) -> Tensor:
         size = self.image_size
