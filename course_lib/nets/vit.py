@@ -150,7 +150,9 @@ class VisionTransformer(Net):
             if isinstance(layer, nn.Linear):
                 nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
-        nn.init.trunc_normal_(self.conv_proj.weight, std=self.conv_proj.weight[0].numel() ** -0.5)
+            elif isinstance(layer, nn.Conv2d) and layer.bias is not None:
+                nn.init.trunc_normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)
+                nn.init.zeros_(layer.bias)
         nn.init.trunc_normal_(head.weight, std=0.02)  # all classes start out nearly alike
 
     def forward(self, x: Tensor) -> Tensor:

@@ -46,9 +46,9 @@ def test_attention_is_torchs(randomise):
 
 def test_a_block_adds_to_what_it_reads():
     block = EncoderBlock(8, 2, 16)
-    nn.init.zeros_(block.self_attention.out_proj.weight)
-    nn.init.zeros_(block.mlp[3].weight)
-    nn.init.zeros_(block.mlp[3].bias)
+    for last in (block.self_attention.out_proj, block.mlp[3]):
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
     x = torch.rand(2, 5, 8)
     assert torch.equal(block(x), x)
 
