@@ -122,9 +122,8 @@ def test_what_a_module_does_itself_has_a_row_with_its_name():
     assert attention.macs == 2 * 5 * 16 * 64 + attending
     assert (own.output_shape, own.params, own.macs) == ((), 16 + 3 * 4 + 4, attending)
     assert table.params == sum(p.numel() for p in net.parameters())
-    with FlopCounterMode(display=False) as counter:
-        net(torch.zeros(2, 5, 16))
-    assert table.flops == counter.get_total_flops()
+    # By hand: torch's counter, asked on the CPU itself, leaves out its fast kernel of attention.
+    assert table.macs == 2 * 5 * 16 * (64 + 48 + 2) + 2 * attending
 
 
 @pytest.mark.parametrize("module", [
