@@ -343,6 +343,15 @@ class ReceptiveField(NamedTuple):
     jump: int
     start: int
 
+    def region(self, index: int) -> tuple[int, int]:
+        """The first and the last pixel that unit `index` covers; see `input_region`.
+
+        >>> ReceptiveField(size=7, jump=4, start=-3).region(2)
+        (5, 11)
+        """
+        first = self.start + integer(index, "index", at_least=0) * self.jump
+        return first, first + self.size - 1
+
 
 def receptive_field(layers: Iterable[Sequence[int]]) -> ReceptiveField:
     """The receptive field of a stack: its size, the jump between units, and where unit 0's starts.
@@ -417,10 +426,7 @@ def input_region(layers: Iterable[Sequence[int]], index: int) -> tuple[int, int]
     >>> input_region([(3, 2, 1, 1), (3, 2, 1, 1)], index=2)
     (5, 11)
     """
-    index = integer(index, "index", at_least=0)
-    field = receptive_field(layers)
-    first = field.start + index * field.jump
-    return first, first + field.size - 1
+    return receptive_field(layers).region(index)
 
 
 def pixels_seen(layers: Iterable[Sequence[int]], index: int = 0) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib import known_fields, receptive_field_torch
+from course_lib import known_fields, nets, receptive_field_torch
 from course_lib.geometry import output_size, receptive_field
 from course_lib.layer_tables import BACKBONES
 from course_lib.receptive_field_torch import (
@@ -142,6 +142,17 @@ def resnet50(stride_in_3x3: bool) -> nn.Sequential:
 @pytest.mark.parametrize(("in_3x3", "size"), [(False, 483), (True, 427)])
 def test_resnet_50_with_its_skips(in_3x3, size):
     height, width = receptive_field_of(resnet50(in_3x3))
+    assert (height.size, height.jump) == (width.size, width.jump) == (size, 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("alexnet", 195), ("vgg16", 212), ("vgg19", 268), ("resnet50", 427)]
+)
+def test_the_networks_of_the_course_have_their_published_fields(name, size):
+    net = nets.create(name)
+    head = ("avgpool", "flatten", "dropout", "classifier", "fc")
+    body = [part for child, part in net.named_children() if child not in head]
+    height, width = receptive_field_of(nn.Sequential(*body))
     assert (height.size, height.jump) == (width.size, width.jump) == (size, 32)
 
 
