@@ -21,11 +21,11 @@ from course_lib.explorers.base import (
 
 __all__ = ["InsideCNN"]
 
+FIRST = 9
+"""The held-back digit to begin with: a 3."""
+
 _SHAPES = tuple(
-    shape
-    for layer in network.LAYERS
-    if layer.shape
-    for shape in (layer.shape, layer.shape[:1])
+    shape for layer in network.LAYERS if layer.shape for shape in (layer.shape, layer.shape[:1])
 )
 
 
@@ -88,7 +88,7 @@ class InsideCNN(Explorer):
     >>> explorer.maps("C1").shape
     (6, 28, 28)
     >>> explorer.field
-    [10, 10, 14, 14]
+    [8, 12, 14, 14]
     """
 
     _script = "inside_cnn.js"
@@ -108,9 +108,9 @@ class InsideCNN(Explorer):
     image = Picture([[0.0] * network.SIZE] * network.SIZE, network.SIZE).tag(sync=True)
     digit = traitlets.Int(None, allow_none=True).tag(sync=True)
     layer = traitlets.Enum([layer.name for layer in network.LAYERS], "C3").tag(sync=True)
-    channel = WholeNumber(4, 0, 119).tag(sync=True)
-    position = Position([5, 5]).tag(sync=True)
-    source = WholeNumber(0, 0, 15).tag(sync=True)
+    channel = WholeNumber(9, 0, 119).tag(sync=True)
+    position = Position([4, 6]).tag(sync=True)
+    source = WholeNumber(3, 0, 15).tag(sync=True)
     rectified = traitlets.Bool(True).tag(sync=True)
     weights = traitlets.List(traitlets.Dict(), read_only=True).tag(sync=True)
     digits = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
@@ -123,10 +123,17 @@ class InsideCNN(Explorer):
         if "image" in state and "digit" in state:
             raise TypeError("give image or digit, not both")
         if "image" not in state and "digit" not in state:
-            state["digit"] = 0
+            state["digit"] = FIRST
         super().__init__(**state)
         self.set_trait("weights", packed)
         self.set_trait("digits", list(_held_back()))
+
+    @classmethod
+    def module_text(cls) -> str:
+        """The JavaScript module, whose four parts are files of their own."""
+        parts = ("inside_cnn_network.js", "inside_cnn_flow.js", "inside_cnn_sum.js")
+        texts = [(network.WEIGHTS.parent / part).read_text(encoding="utf-8") for part in parts]
+        return "\n".join([super().module_text(), *texts])
 
     @property
     def values(self) -> dict[str, npt.NDArray[np.float32]]:
@@ -229,9 +236,7 @@ class InsideCNN(Explorer):
 
     @traitlets.observe("image")
     def _a_drawing_is_no_held_back_digit(self, change: Any) -> None:
-        if self.digit is not None and not np.allclose(
-            self.image, _enlarged(self.digit), atol=0.02
-        ):
+        if self.digit is not None and not np.allclose(self.image, _enlarged(self.digit), atol=0.02):
             self.digit = None
 
     def __repr__(self) -> str:

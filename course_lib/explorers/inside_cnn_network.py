@@ -111,17 +111,13 @@ def pack(tensors: list[Array], exact: bool = False) -> list[dict[str, Any]]:
         rows = tensor.reshape(len(tensor), -1)
         scale = np.abs(rows).max(axis=1) / 127
         whole = np.round(rows / np.where(scale == 0, 1, scale)[:, None])
-        packed.append(
-            {"int8": _text(whole.astype(np.int8)), "scale": _text(scale.astype("<f4"))}
-        )
+        packed.append({"int8": _text(whole.astype(np.int8)), "scale": _text(scale.astype("<f4"))})
     return packed
 
 
 def unpack(packed: list[dict[str, Any]]) -> list[Array]:
     """What `pack` packed: for each layer with weights, its weight and its bias, float32."""
-    shapes = [
-        shape for layer in LAYERS if layer.shape for shape in (layer.shape, layer.shape[:1])
-    ]
+    shapes = [shape for layer in LAYERS if layer.shape for shape in (layer.shape, layer.shape[:1])]
     found: list[Array] = []
     for one, shape in zip(packed, shapes, strict=True):
         if "int8" in one:
