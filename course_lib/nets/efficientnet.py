@@ -194,14 +194,8 @@ class EfficientNet(Net):
 
 def _builder(member: Member) -> Callable[..., EfficientNet]:
     """The function that builds a member of the family; it takes what `EfficientNet` takes."""
-    return functools.partial(
-        EfficientNet,
-        width=member.width,
-        depth=member.depth,
-        dropout=member.dropout,
-        eps=member.eps,
-        momentum=member.momentum,
-    )
+    settings = ("width", "depth", "dropout", "eps", "momentum")
+    return functools.partial(EfficientNet, **{key: getattr(member, key) for key in settings})
 
 
 efficientnet_b0, efficientnet_b1, efficientnet_b2, efficientnet_b3 = map(_builder, MEMBERS[:4])

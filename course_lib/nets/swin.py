@@ -9,7 +9,6 @@ Between the stages 2×2 tokens merge into one: maps halve and channels double, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 from typing import Any
 
 import torch
@@ -17,7 +16,12 @@ from torch import Tensor, nn
 
 from course_lib.nets.layers import Permute, StochasticDepth, drop_rates
 from course_lib.nets.net import Net, NetInfo
-from course_lib.nets.windows import shifted_window_mask, window_partition, window_reverse
+from course_lib.nets.windows import (
+    relative_position_index,
+    shifted_window_mask,
+    window_partition,
+    window_reverse,
+)
 
 INFO = (
     NetInfo(
@@ -65,14 +69,7 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
-        # For each pair of tokens, (row, column) and (i, j), the row of their offset in that table.
-        side, n_offsets = range(window), 2 * window - 1
-        index = [
-            (row - i + window - 1) * n_offsets + column - j + window - 1
-            for row, column in product(side, side)
-            for i, j in product(side, side)
-        ]
-        self.register_buffer("relative_position_index", torch.tensor(index))
+        self.register_buffer("relative_position_index", relative_position_index(window))
 
     def forward(self, x: Tensor) -> Tensor:
         _, h, w, dim = x.shape
@@ -121,11 +118,9 @@ class SwinBlock(nn.Module):
         self.attn = WindowAttention(dim, heads, window, shift)
         self.stochastic_depth = StochasticDepth(drop)
         self.norm2 = nn.LayerNorm(dim)
+        # The published names are mlp.0 and mlp.3: dropout, which is 0, stands between.
         self.mlp = nn.Sequential(
-            nn.Linear(dim, 4 * dim),
-            nn.GELU(),
-            nn.Identity(),  # keeps the published names, mlp.0 and mlp.3: dropout stands here
-            nn.Linear(4 * dim, dim),
+            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Identity(), nn.Linear(4 * dim, dim)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -175,13 +170,9 @@ class SwinTransformer(Net):
     ) -> None:
         super().__init__()
         rates = iter(drop_rates(drop, sum(depths)))
-        layers: list[nn.Module] = [
-            nn.Sequential(
-                nn.Conv2d(in_channels, dim, kernel_size=patch, stride=patch),
-                Permute(0, 2, 3, 1),  # channels last, for the linear layers and norms
-                nn.LayerNorm(dim),
-            )
-        ]
+        stem = nn.Conv2d(in_channels, dim, kernel_size=patch, stride=patch)
+        # From here on channels are last, for the linear layers and norms.
+        layers: list[nn.Module] = [nn.Sequential(stem, Permute(0, 2, 3, 1), nn.LayerNorm(dim))]
         for stage, (n_blocks, n_heads) in enumerate(zip(depths, heads, strict=True)):
             if stage > 0:
                 layers.append(PatchMerging(dim))

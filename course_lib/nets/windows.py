@@ -6,6 +6,8 @@ windows*, 2021, section 3.2: https://arxiv.org/abs/2103.14030
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 from torch import Tensor
 
@@ -63,3 +65,21 @@ def _bands(size: int, window: int, shift: int) -> Tensor:
         band[-window:] = 1
         band[-shift:] = 2
     return band
+
+
+def relative_position_index(window: int) -> Tensor:
+    """For each pair of tokens of a window, the number of the offset from the second to the first.
+
+    (window⁴,), from 0 to (2·window − 1)² − 1: the offsets in a window's rows and columns run from
+    1 − window to window − 1, and are numbered row by row.
+
+    >>> relative_position_index(2).view(4, 4)[0]   # from each of the four to the first
+    tensor([4, 3, 1, 0])
+    """
+    side, n_offsets = range(window), 2 * window - 1
+    numbers = [
+        (row - i + window - 1) * n_offsets + column - j + window - 1
+        for row, column in product(side, side)
+        for i, j in product(side, side)
+    ]
+    return torch.tensor(numbers)

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from course_lib.nets.swin import PatchMerging, SwinTransformer, WindowAttention, swin_t
+from course_lib.nets.windows import relative_position_index
 
 SMALL = {"dim": 8, "depths": (2, 2), "heads": (2, 4), "window": 4, "patch": 2}
 
@@ -52,6 +53,7 @@ def test_the_table_of_offsets_is_read_as_torchvision_reads_it(torchvision_models
     theirs = torchvision_models.swin_transformer.ShiftedWindowAttention(
         8, [window, window], [0, 0], 2
     )
+    assert torch.equal(relative_position_index(window), theirs.relative_position_index)
     ours = WindowAttention(8, 2, window, 0)
     assert torch.equal(ours.relative_position_index, theirs.relative_position_index)
 
