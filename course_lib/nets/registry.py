@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import functools
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -143,9 +144,24 @@ def _known(name: str) -> str:
     if not isinstance(name, str):
         raise TypeError(f"name (={shown(name)}) must be a string, not {type(name).__name__}")
     if name not in INFO:
-        near = difflib.get_close_matches(name.lower(), INFO) or INFO
         raise ValueError(
             f"name (={shown(name)}) must be the name of a network: "
-            f"did you mean {' or '.join(map(repr, near))}?"
+            f"did you mean {' or '.join(map(repr, _nearest(name)))}?"
         )
     return name
+
+
+def _nearest(name: str) -> Sequence[str]:
+    """The three names most like this one, those that begin with it first; all, if none is like it.
+
+    Case and punctuation count for nothing: `ResNet-50` is `resnet50`.
+    """
+    names = {_bare(known): known for known in INFO}
+    asked = _bare(name)
+    longer = [known for known in names if asked and known.startswith(asked)]
+    alike = dict.fromkeys(longer + difflib.get_close_matches(asked, names))
+    return [names[known] for known in alike][:3] or tuple(INFO)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
