@@ -28,9 +28,11 @@ def diagnose(
     their values say little. Two that fit equally well name nothing: a wrong name is worse than
     none.
     """
-    matches = [m for m in exercise.misconceptions if _explains(exercise, m, cases, observations)]
+    own = [place for place, case in enumerate(cases) if case.aspect == failing]
+    matches = [
+        m for m in exercise.misconceptions if _explains(exercise, m, cases, observations, own)
+    ]
     if not matches:
-        own = [place for place, case in enumerate(cases) if case.aspect == failing]
         if len(own) < ENOUGH or exercise.kind != "function" or wrong_type:
             return None
         part = [cases[place] for place in own]
@@ -48,7 +50,12 @@ def _explains(
     misconception: Misconception,
     cases: Sequence[Case],
     observations: Sequence[Observation],
+    first: Sequence[int] = (),
 ) -> bool:
+    """Whether a misconception gives these answers; the cases at the places `first` are tried first.
+
+    Where an aspect fails, most misconceptions give themselves away: no need to run the others.
+    """
     if misconception.recognise is not None:
         if any(observation.status != "ok" for observation in observations):
             return False
@@ -58,7 +65,9 @@ def _explains(
             return False  # the answers are not even of the kind that the sign is made for
     if exercise.kind == "trained":
         return False
-    for case, theirs in zip(cases, observations, strict=True):
+    others = set(range(len(cases))).difference(first)
+    for place in (*first, *sorted(others)):
+        case, theirs = cases[place], observations[place]
         ask = replace(probe.request(exercise, [case]), forbidden=())
         (ours,) = probe.observe(ask, misconception.implementation)
         if not _alike(case, ours, theirs, exercise.rtol):
