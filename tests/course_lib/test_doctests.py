@@ -17,7 +17,7 @@ LIGHT = (
     "course_lib.geometry",
     "course_lib.training",
 )
-PACKAGES = ("course_lib.ops", "course_lib.data")
+PACKAGES = ("course_lib.ops", "course_lib.data", "course_lib.nets")
 
 
 def module_names() -> list[str]:
