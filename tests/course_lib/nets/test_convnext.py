@@ -52,6 +52,16 @@ def test_every_norm_has_the_papers_eps():
     assert {m.eps for m in net.modules() if isinstance(m, nn.LayerNorm)} == {1e-6}
 
 
+def test_dropped_branches_are_torchvisions(torchvision_models):
+    with torch.device("meta"):
+        ours, theirs = convnext_tiny(), torchvision_models.convnext_tiny()
+    of_ours, of_theirs = (
+        [m.p for m in net.modules() if type(m).__name__ == "StochasticDepth"]
+        for net in (ours, theirs)
+    )
+    assert of_ours == pytest.approx(of_theirs)
+
+
 def test_small_variants():
     net = ConvNeXt(10, 1, depths=(1, 2), dims=(8, 16), patch=2).eval()
     assert net(torch.rand(2, 1, 8, 9)).shape == (2, 10)

@@ -95,6 +95,17 @@ def test_every_second_block_is_shifted_by_half_a_window():
     assert shifts == [0, 3] * 6
 
 
+def test_norms_and_dropped_branches_are_torchvisions(torchvision_models):
+    with torch.device("meta"):
+        ours, theirs = swin_t(), torchvision_models.swin_t()
+    for kind, setting in (("LayerNorm", "eps"), ("StochasticDepth", "p")):
+        of_ours, of_theirs = (
+            [getattr(m, setting) for m in net.modules() if type(m).__name__ == kind]
+            for net in (ours, theirs)
+        )
+        assert of_ours == pytest.approx(of_theirs)
+
+
 def test_merging_gathers_four_neighbours():
     merge = PatchMerging(1)
     merge.norm = nn.Identity()

@@ -44,6 +44,11 @@ def test_attention_is_torchs(randomise):
     torch.testing.assert_close(seen[0], weights)
 
 
+def test_every_norm_has_the_papers_eps():
+    net = VisionTransformer(**SMALL)
+    assert [m.eps for m in net.modules() if isinstance(m, nn.LayerNorm)] == [1e-6] * 5
+
+
 def test_a_block_adds_to_what_it_reads():
     block = EncoderBlock(8, 2, 16)
     for last in (block.self_attention.out_proj, block.mlp[3]):
