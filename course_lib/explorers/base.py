@@ -144,6 +144,9 @@ class Explorer(anywidget.AnyWidget):
     _script: ClassVar[str]
     """The JavaScript file, beside this one."""
 
+    _data: ClassVar[str] = ""
+    """A JSON file, beside this one, that the script finds as `DATA`; "" for none."""
+
     _state_names: ClassVar[tuple[str, ...]]
     """The traits that make up the state, in the order in which `repr` shows them."""
 
@@ -168,9 +171,15 @@ class Explorer(anywidget.AnyWidget):
 
     @classmethod
     def module_text(cls) -> str:
-        """The JavaScript module: what all explorers share, then this one's own file."""
-        files = ("common.js", cls._script)
-        return "\n".join((_HERE / file).read_text(encoding="utf-8") for file in files)
+        """The JavaScript module: what all explorers share, this one's data, then its own file."""
+        texts = {
+            file: (_HERE / file).read_text(encoding="utf-8")
+            for file in ("common.js", cls._data, cls._script)
+            if file
+        }
+        if cls._data:
+            texts[cls._data] = f"const DATA = {texts[cls._data].strip()};\n"
+        return "\n".join(texts.values())
 
     def state(self) -> dict[str, Any]:
         """The state as plain data: one entry for each trait."""

@@ -8,6 +8,7 @@ import pytest
 from course_lib.explorers import (
     Channels,
     Connections,
+    Lineage,
     Playground,
     Pooling,
     ReceptiveField,
@@ -21,7 +22,7 @@ NUMBERED = [  # explorers with cells that hold numbers
     Pooling(kind="average", shift=1),
     SlidingKernel(filled=True, kernel=SOBEL),
 ]
-EXPLORERS = [*NUMBERED, Playground(), ReceptiveField()]
+EXPLORERS = [*NUMBERED, Lineage(), Playground(), ReceptiveField()]
 
 COLOURS = """() => {
     const pen = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
@@ -85,12 +86,13 @@ def test_a_screen_reader_hears_changes_only(open_page, explorer):
     page.wait_for_timeout(400)
     spoken = page.get_by_role("status")
     assert spoken.text_content() == ""
-    if isinstance(explorer, ReceptiveField):
-        page.get_by_role("button", name="Remove the last").press("Enter")
+    buttons = {"ReceptiveField": "Remove the last", "Lineage": "Step"}
+    if (name := type(explorer).__name__) in buttons:
+        page.get_by_role("button", name=buttons[name], exact=True).press("Enter")
     else:
         page.get_by_role("slider", name="kernel").press("ArrowLeft")
     page.wait_for_function("document.querySelector('[role=status]').textContent !== ''")
-    assert re.search("[Oo]utput|Unit|Map 0 of 1", spoken.text_content())
+    assert re.search("[Oo]utput|Unit|Map 0 of 1|channel 0", spoken.text_content())
 
 
 @pytest.mark.parametrize("explorer", EXPLORERS, ids=lambda explorer: type(explorer).__name__)

@@ -11,13 +11,14 @@ import pytest
 from course_lib.explorers import (
     Channels,
     Connections,
+    Lineage,
     Playground,
     Pooling,
     ReceptiveField,
     SlidingKernel,
 )
 
-EXPLORERS = [Channels, Connections, Playground, Pooling, ReceptiveField, SlidingKernel]
+EXPLORERS = [Channels, Connections, Lineage, Playground, Pooling, ReceptiveField, SlidingKernel]
 
 
 def state_in(page):
