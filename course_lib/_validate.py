@@ -262,10 +262,14 @@ def plane(value: object, name: str) -> Array:
 def planes(value: object, name: str) -> Array:
     """Return `value` as an array of real numbers whose last two axes are (height, width).
 
+    Neither of these may be empty; there may be no planes at all.
+
     >>> planes(np.zeros((7, 4, 5)), "images").shape
     (7, 4, 5)
     """
-    array = real_array(value, name)
+    array = numbers(value, name)
+    if 0 in array.shape[-2:]:
+        raise ValueError(f"{name} has shape {array.shape}, must not be empty")
     if array.ndim < 2:
         raise ValueError(
             f"{name} has shape {array.shape}, must have at least 2 dimensions (…, height, width)"

@@ -84,6 +84,11 @@ def _settings(
             f"kernel_size (={size}) must be odd: an even blur has no pixel in its middle"
         )
     channels, image = shape[1], (shape[2], shape[3])
+    if size // 2 >= min(image):
+        raise ValueError(
+            f"kernel_size (={size}) must be at most {2 * min(image) - 1} on an image {image}: its "
+            "border is a mirror, and shows no more than the image has"
+        )
     return settings_for(image, (size, size), step, size // 2, 1, channels, "reflect")
 
 

@@ -72,7 +72,7 @@ def test_a_single_pixel_is_copied():
     ("images", "seed", "error", "message"),
     [
         ([1, 2, 3], 0, ValueError, "images has shape (3,), must have at least 2 dimensions"),
-        (np.zeros((0, 8, 8)), 0, ValueError, "images has shape (0, 8, 8), must not be empty"),
+        (np.zeros((8, 0, 8)), 0, ValueError, "images has shape (8, 0, 8), must not be empty"),
         ("digits", 0, TypeError, "images (='digits') must be an array of real numbers"),
         (np.zeros((2, 2)), -1, ValueError, "seed (=-1) must be at least 0"),
         (np.zeros((2, 2)), 0.5, TypeError, "seed (=0.5) must be an integer"),

@@ -54,7 +54,7 @@ def test_a_constant_stays_what_it_is():
     ("arguments", "error", "message"),
     [
         (dict(x=np.ones((5, 5))), ValueError, "x has shape (5, 5), must have 4 dimensions"),
-        (dict(x=np.ones((1, 1, 1, 5))), ValueError, "must be at most 0 along the height in mode"),
+        (dict(x=np.ones((1, 1, 1, 5))), ValueError, "kernel_size (=3) must be at most 1 on an"),
         (dict(stride=0), ValueError, "stride (=0) must be at least 1"),
         (dict(stride=(2, 2)), TypeError, "stride (=(2, 2)) must be an integer"),
         (dict(kernel_size=4), ValueError, "kernel_size (=4) must be odd"),
