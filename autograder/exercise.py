@@ -39,6 +39,9 @@ class Case:
     Python instructions of the call, where looping over pixels is what an aspect forbids. `mentions`
     are words that the message of an expected error must hold.
 
+    For a function, `measure` may name what to run it in (``module:function`` of `trials`), which
+    gets the learner's function before `args`.
+
     For a module, `args` and `kwargs` construct it, `inputs` are the arrays of its forward pass,
     `train` chooses the mode and `measure` what is compared: its "output", "channels 2:5" of it, its
     "shape", "parameters", or, by the name of a measure that `probe` knows, something else. For a

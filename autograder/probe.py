@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from autograder.exercise import Case, Exercise
-from autograder.plain import realise, same, simplify
+from autograder.plain import Bound, realise, same, simplify
 
 PRINTED = 2_000  # characters of a learner's output that are kept
 STATUSES = ("ok", "not_attempted", "raised", "time", "memory")
@@ -232,6 +232,8 @@ def _is_data(value: Any) -> bool:
 def _run_function(
     obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any], call: dict[str, Any]
 ) -> tuple[Any, int | None]:
+    if ":" in call["measure"]:
+        obj = realise(Bound(call["measure"], (obj,)))
     if call["count_steps"]:
         with counted_steps() as counter:
             result = obj(*args, **kwargs)
