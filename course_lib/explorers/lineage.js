@@ -547,7 +547,9 @@ function render({ model, el: host }) {
     const shape = svg("path", { d: path });
     const text = svg("text");
     text.textContent = network.label;
-    return { network, shape, text, node: svg("g", { class: "cx-mark", role: "radio" }, shape, text) };
+    const hit = svg("circle", { class: "cx-hit", r: 13 }); // more to aim at than the marker is
+    const node = svg("g", { class: "cx-mark", role: "radio" }, hit, shape, text);
+    return { network, hit, shape, text, node };
   });
   const timeline = svg(
     "svg",
@@ -685,9 +687,9 @@ function render({ model, el: host }) {
       ),
     );
     const measured = MEASURES.find(([id]) => id === state.measure)[1];
-    marks.forEach(({ network, shape, text: label, node }) => {
+    marks.forEach(({ network, hit, shape, text: label, node }) => {
       const { x, y, labelX, labelY, anchor } = at[network.name];
-      put(shape, "transform", `translate(${x} ${y})`);
+      for (const part of [hit, shape]) put(part, "transform", `translate(${x} ${y})`);
       put(label, "x", labelX);
       put(label, "y", labelY);
       put(label, "text-anchor", anchor);
