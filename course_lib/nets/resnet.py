@@ -34,7 +34,10 @@ def _info(
 
 
 _PAPER = "the paper's table 2, 10 crops"
-_PROJECTED = "Shortcuts that change shape are projections (option B); the table's have none (A)."
+_PROJECTED = (
+    "Shortcuts that change shape are projections (option B); the accuracy is of a network with "
+    "zero-padded ones (option A)."
+)
 _TAN_AND_LE = "Tan and Le 2019, table 2"
 _AUTHORS = "the authors' models, one crop: https://github.com/KaimingHe/deep-residual-networks"
 _STRIDE = "A block that halves the grid does it in its 3×3 convolution, the paper's in its 1×1."

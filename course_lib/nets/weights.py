@@ -96,30 +96,25 @@ def _difference(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
     unexpected = [key for key in given if key not in own]
     misshaped = [key for key in own if key in given and own[key].shape != given[key].shape]
     if misshaped and not missing and not unexpected:
-        return _other_width(own, given, misshaped)
+        option = _other_option(own, given, misshaped)
+        if option:
+            return option
     shapes = [f"{k} {tuple(given[k].shape)} for {tuple(own[k].shape)}" for k in misshaped]
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
     return "; ".join(f"{len(keys)} {kind} ({_some(keys)})" for kind, keys in kinds.items() if keys)
 
 
-def _other_width(
+def _other_option(
     own: Mapping[str, Tensor], given: Mapping[str, Tensor], misshaped: Sequence[str]
 ) -> str:
-    """The same layers in other shapes: of another number of classes or channels, if it is that."""
-    first, last = misshaped[0], misshaped[-1]
-    ours, theirs = own[last].shape, given[last].shape
-    ends = [key for key in list(own)[-2:] if key in misshaped]  # weight and bias of the last layer
-    if ends == list(misshaped) and all(
-        own[key].shape[1:] == given[key].shape[1:] for key in misshaped
-    ):
+    """That the file is for other classes or channels, where that is all; else ""."""
+    ours, theirs = own[misshaped[0]].shape, given[misshaped[0]].shape
+    head = list(own)[-2:]  # weight and bias of the last layer
+    if misshaped == head and ours[1:] == theirs[1:]:
         return f"they are for num_classes={theirs[0]}, and this network has num_classes={ours[0]}"
-    stem = own[first].shape, given[first].shape
-    if list(misshaped) == list(own)[:1] and stem[0][0] == stem[1][0]:
-        return (
-            f"they are for in_channels={stem[1][1]}, and this network has in_channels={stem[0][1]}"
-        )
-    shapes = [f"{k} {tuple(given[k].shape)} for {tuple(own[k].shape)}" for k in misshaped]
-    return f"{len(misshaped)} of another shape ({_some(shapes)})"
+    if len(misshaped) == 1 and ours[:1] + ours[2:] == theirs[:1] + theirs[2:] and len(ours) == 4:
+        return f"they are for in_channels={theirs[1]}, and this network has in_channels={ours[1]}"
+    return ""
 
 
 def _some(keys: Sequence[str]) -> str:
