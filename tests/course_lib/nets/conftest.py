@@ -47,7 +47,10 @@ def _randomise(net: nn.Module, seed: int = 0) -> None:
     generator = torch.Generator().manual_seed(seed)
 
     def uniform(tensor: torch.Tensor, low: float, high: float) -> torch.Tensor:
-        return torch.empty(tensor.shape).uniform_(low, high, generator=generator)
+        # Numbers are slow to draw: a large tensor repeats a block, of a length no axis has.
+        size = tensor.numel()
+        block = torch.empty(min(size, 1_000_003)).uniform_(low, high, generator=generator)
+        return block.repeat(-(-size // len(block)))[:size].view(tensor.shape)
 
     with torch.no_grad():
         for key, tensor in net.state_dict().items():
