@@ -16,7 +16,14 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from course_lib.explorers import Channels, Connections, Pooling, ReceptiveField, SlidingKernel
+from course_lib.explorers import (
+    Channels,
+    Connections,
+    InsideCNN,
+    Pooling,
+    ReceptiveField,
+    SlidingKernel,
+)
 from course_lib.explorers.base import Explorer
 from course_lib.explorers.sliding_kernel import ramp
 
@@ -53,8 +60,8 @@ CLICK = """([layer, steps]) => {
         unit.dispatchEvent(new MouseEvent("click", { bubbles: true }));
     }));
 }"""
-DRAG = """([, steps]) => {
-    const grid = document.querySelector(".cx-image");
+DRAG = """([name, steps]) => {
+    const grid = document.querySelector(`.cx-${name}`);
     grid.setPointerCapture = () => {}; // the pointer is not a real one
     const box = grid.getBoundingClientRect();
     const send = (type, i) => grid.dispatchEvent(new PointerEvent(type, {
@@ -67,6 +74,17 @@ DRAG = """([, steps]) => {
     return times;
 }"""
 
+POINT = """([layer, steps]) => {
+    const flow = document.querySelector(".cx-flow");
+    const maps = [...document.querySelectorAll(`[data-layer="${layer}"]`)];
+    return Array.from({ length: steps }, (_, i) => {
+        const box = maps[i % maps.length].getBoundingClientRect();
+        const [x, y] = [(i * 5) % box.width, (i * 3) % box.height];
+        const at = { clientX: box.left + x, clientY: box.top + y };
+        return time(() => flow.dispatchEvent(new PointerEvent("pointermove", at)));
+    });
+}"""
+
 LARGEST = SlidingKernel(image=ramp(10), kernel=[[1] * 5] * 5, padding=4, filled=True)
 LARGEST_POOLING = Pooling(image=ramp(10), kind="strided", stride=1)
 LARGEST_STACK = ReceptiveField(image_size=64, layers=[(3, 1, 1)] * 8, unit=(8, 32))
@@ -77,11 +95,11 @@ LARGEST_CHANNELS = Channels(
 CASES: list[tuple[str, Explorer, str, str]] = [
     ("SlidingKernel, default: stride slider", SlidingKernel(), SLIDER, "stride"),
     ("SlidingKernel, default: image slider", SlidingKernel(), SLIDER, "image"),
-    ("SlidingKernel, default: drag", SlidingKernel(), DRAG, ""),
+    ("SlidingKernel, default: drag", SlidingKernel(), DRAG, "image"),
     ("SlidingKernel, default: hover a pixel", SlidingKernel(), HOVER, "image"),
     ("SlidingKernel, largest: stride slider", LARGEST, SLIDER, "stride"),
     ("SlidingKernel, largest: padding slider", LARGEST, SLIDER, "padding"),
-    ("SlidingKernel, largest: drag", LARGEST, DRAG, ""),
+    ("SlidingKernel, largest: drag", LARGEST, DRAG, "image"),
     ("SlidingKernel, largest: hover a pixel", LARGEST, HOVER, "image"),
     ("Pooling, default: shift slider", Pooling(), SLIDER, "shift to the right"),
     ("Pooling, default: hover an output", Pooling(), HOVER, "output"),
@@ -95,6 +113,12 @@ CASES: list[tuple[str, Explorer, str, str]] = [
     ("Channels, default: hover an output", Channels(), HOVER, "map"),
     ("Channels, largest: hover an output", LARGEST_CHANNELS, HOVER, "map"),
     ("Channels, largest: hover a pixel", LARGEST_CHANNELS, HOVER, "image"),
+    ("InsideCNN, default: draw", InsideCNN(), DRAG, "pad"),
+    ("InsideCNN, a unit of C5: draw", InsideCNN(layer="C5", position=(0, 0)), DRAG, "pad"),
+    ("InsideCNN, a unit of F6: draw", InsideCNN(layer="F6", position=(0, 0)), DRAG, "pad"),
+    ("InsideCNN, default: point at C1", InsideCNN(), POINT, "C1"),
+    ("InsideCNN, default: point at C3", InsideCNN(), POINT, "C3"),
+    ("InsideCNN, default: point at C5", InsideCNN(), POINT, "C5"),
     ("Connections, default: kernel slider", Connections(), SLIDER, "kernel size"),
     ("Connections, default: hover an output", Connections(), HOVER, "outputs"),
     ("Connections, largest: kernel slider", Connections(image_size=8), SLIDER, "kernel size"),

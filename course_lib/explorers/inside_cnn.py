@@ -247,11 +247,10 @@ class InsideCNN(Explorer):
 
 def _packed(model: Any) -> list[dict[str, Any]]:
     """The weights of a learner's LeNet-5, or an error that says what is not LeNet-5 about it."""
+    if isinstance(model, type):
+        raise TypeError(f"model must be a trained module: give {model.__name__}(), not the class")
     if not callable(getattr(model, "state_dict", None)):
-        raise TypeError(
-            f"model must be a trained torch module, not {type(model).__name__}"
-            + (": give LeNet(), not LeNet" if isinstance(model, type) else "")
-        )
+        raise TypeError(f"model must be a trained torch module, not {type(model).__name__}")
     named = list(model.state_dict().items())
     tensors = [tensor.detach().cpu().numpy().astype(np.float32) for _, tensor in named]
     for index, expected in enumerate(_SHAPES):
@@ -296,6 +295,6 @@ def _same_arithmetic(model: Any, packed: list[dict[str, Any]]) -> None:
         model.train(training)
     if found.shape != expected.shape or not np.allclose(found, expected, rtol=1e-2, atol=1e-2):
         raise ValueError(
-            "model has LeNet-5's weights but computes other outputs: it must use ReLU after C1, C3, "
-            "C5 and F6, 2×2 max-pooling after the first two, and return logits"
+            "model has LeNet-5's weights but computes other outputs: it must use ReLU after C1, "
+            "C3, C5 and F6, 2×2 max-pooling after the first two, and return logits"
         )

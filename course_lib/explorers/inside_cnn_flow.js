@@ -95,6 +95,27 @@ export function thingAt(place, x, y) {
   return null;
 }
 
+/** For the tests: the columns, and for the middle of each thing what is found there. */
+export function layoutForTests(width) {
+  const place = layout(width);
+  const hits = [];
+  const look = (wanted, [x, y, w, h]) =>
+    hits.push([wanted, thingAt(place, x + w / 2, y + h / 2)]);
+  for (const { name, maps } of LAYERS.slice(1)) {
+    range(maps).forEach((channel) => look({ layer: name, channel }, place.rect(name, channel)));
+  }
+  for (const [layer, maps, sources] of [
+    ["C1", 6, 1],
+    ["C3", 16, 6],
+  ]) {
+    range(maps * sources).forEach((i) => {
+      const [channel, source] = [Math.floor(i / sources), i % sources];
+      look({ layer, channel, source }, place.rect(`${layer} kernels`, channel, source));
+    });
+  }
+  return [Object.values(place.columns), hits];
+}
+
 // ---------------------------------------------------------------- painting
 
 const PEN = 1.5; // radius in pixels of the input

@@ -326,7 +326,7 @@ export function steps(found, layer, source) {
   const lines = [[`sum of these ${open.values.length} products`, formatNumber(open.sum)]];
   if (parts.length > 1) {
     const rest = parts.reduce((sum, part) => sum + part.sum, 0) - open.sum;
-    lines.push([`the other ${parts.length - 1} maps`, signed(rest)]);
+    lines.push(["the other maps", signed(rest)]);
   }
   lines.push(["bias", signed(bias)]);
   if (layer === "output") return [...lines, ["together: the logit", formatNumber(total)]];

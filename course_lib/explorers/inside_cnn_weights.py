@@ -87,8 +87,9 @@ def train(seed: int = SEED, epochs: int = EPOCHS) -> Any:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=epochs * steps)
     for _ in range(epochs):
-        for batch in torch.randperm(len(x), generator=generator).split(BATCH):
-            loss = functional.cross_entropy(
+        order: Any = torch.randperm(len(x), generator=generator)
+        for batch in order.split(BATCH):
+            loss: Any = functional.cross_entropy(
                 model(altered(x[batch], generator)), y[batch], label_smoothing=0.02
             )
             optimizer.zero_grad()

@@ -8,6 +8,7 @@ import pytest
 from course_lib.explorers import (
     Channels,
     Connections,
+    InsideCNN,
     Lineage,
     Playground,
     Pooling,
@@ -19,6 +20,7 @@ SOBEL = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
 NUMBERED = [  # explorers with cells that hold numbers
     Channels(),
     Connections(),
+    InsideCNN(),
     Pooling(kind="average", shift=1),
     SlidingKernel(filled=True, kernel=SOBEL),
 ]
@@ -86,13 +88,13 @@ def test_a_screen_reader_hears_changes_only(open_page, explorer):
     page.wait_for_timeout(400)
     spoken = page.get_by_role("status")
     assert spoken.text_content() == ""
-    buttons = {"ReceptiveField": "Remove the last", "Lineage": "Step"}
+    buttons = {"ReceptiveField": "Remove the last", "Lineage": "Step", "InsideCNN": "Clear"}
     if (name := type(explorer).__name__) in buttons:
         page.get_by_role("button", name=buttons[name], exact=True).press("Enter")
     else:
         page.get_by_role("slider", name="kernel").press("ArrowLeft")
     page.wait_for_function("document.querySelector('[role=status]').textContent !== ''")
-    assert re.search("[Oo]utput|Unit|Map 0 of 1|channel 0", spoken.text_content())
+    assert re.search("[Oo]utput|Unit|Map 0 of 1|channel 0|draw a digit", spoken.text_content())
 
 
 @pytest.mark.parametrize("explorer", EXPLORERS, ids=lambda explorer: type(explorer).__name__)

@@ -11,6 +11,7 @@ import pytest
 from course_lib.explorers import (
     Channels,
     Connections,
+    InsideCNN,
     Lineage,
     Playground,
     Pooling,
@@ -18,7 +19,16 @@ from course_lib.explorers import (
     SlidingKernel,
 )
 
-EXPLORERS = [Channels, Connections, Lineage, Playground, Pooling, ReceptiveField, SlidingKernel]
+EXPLORERS = [
+    Channels,
+    Connections,
+    InsideCNN,
+    Lineage,
+    Playground,
+    Pooling,
+    ReceptiveField,
+    SlidingKernel,
+]
 
 
 def state_in(page):
