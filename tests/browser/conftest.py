@@ -1,16 +1,77 @@
-"""A browser without a network, and a page in it for each explorer."""
+"""A browser without a network, a page in it for each explorer, and something to do on each."""
 
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from course_lib.explorers.base import Explorer
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+class Action(NamedTuple):
+    """Something a reader does to an explorer, and what comes of it."""
+
+    act: Callable[[Locator], None]
+    """Given the explorer's outermost element."""
+    shown: str
+    """Words that it shows afterwards, and not before."""
+    state: dict[str, Any]
+    """What its traits hold afterwards, other than before."""
+
+
+ACTIONS = {
+    "Channels": Action(
+        lambda root: root.locator('.cx-map [data-r="0"][data-c="2"]').first.click(),
+        "Map 0 (0, 2)",
+        {"position": [0, 2]},
+    ),
+    "Connections": Action(
+        lambda root: root.locator('.cx-input [data-r="0"][data-c="0"]').first.hover(),
+        "feeds 1 of the 16 outputs",
+        {"side": "input", "position": [0, 0]},
+    ),
+    "InsideCNN": Action(
+        lambda root: root.get_by_role("button", name="Clear", exact=True).press("Enter"),
+        "Nothing to see yet: draw a digit.",
+        {"digit": None},
+    ),
+    "Lineage": Action(
+        lambda root: root.locator(".cx-mark[tabindex='0']").press("ArrowRight"),
+        "DenseNet-121 2016, Huang et al.",
+        {"model": "densenet121"},
+    ),
+    "Playground": Action(
+        lambda root: root.get_by_role("slider", name="stride").press("ArrowRight"),
+        "kernel_size=3, stride=2)",
+        {"stride": 2},
+    ),
+    "Pooling": Action(
+        lambda root: root.get_by_role("button", name="Average pooling").press("Enter"),
+        "It is shared evenly",
+        {"kind": "average"},
+    ),
+    "ReceptiveField": Action(
+        lambda root: root.locator(".cx-stack [tabindex='0']").press("ArrowLeft"),
+        "Unit 2 of layer 4 sees",
+        {"unit": [4, 2]},
+    ),
+    "SlidingKernel": Action(
+        lambda root: root.locator('.cx-output [data-r="1"][data-c="2"]').hover(),
+        "Output (1, 2)",
+        {"position": [1, 2]},
+    ),
+}
+
+
+@pytest.fixture
+def actions() -> dict[str, Action]:
+    """For each explorer, as its class makes it, one thing to do to it."""
+    return ACTIONS
 
 
 def chromium_path() -> str:

@@ -7,18 +7,16 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-CELL = """
-from course_lib.explorers import Connections, SlidingKernel
-explorer = SlidingKernel(stride=2, filled=True)
-explorer
-"""
+from course_lib import explorers
+
+IMPORT = "from course_lib import explorers"
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(CELL), nbformat.v4.new_code_cell("Connections()")]
-    )
+    made = ["SlidingKernel(stride=2, filled=True)", *(f"{name}()" for name in explorers.__all__)]
+    cells = [IMPORT, *(f"explorers.{call}" for call in made)]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     # Without the widgets' own state, the export takes the frame in place of a widget that it would
     # have to fetch a viewer for.
     NotebookClient(
@@ -38,23 +36,26 @@ def exported(tmp_path_factory):
     }
 
 
-def test_the_explorers_work_in_the_exported_page(exported, open_page):
+def test_every_explorer_works_in_the_exported_page(exported, open_page, actions):
     page = open_page(exported["light"])
-    sliding = page.frame_locator("iframe >> nth=0")
-    connections = page.frame_locator("iframe >> nth=1")
-    assert sliding.locator(".cx-output .cx-number").all_inner_texts() == ["15", "25", "25", "35"]
-    sliding.locator('.cx-output [data-r="1"][data-c="0"]').hover()
-    assert sliding.locator(".cx-readout dt").first.inner_text() == "Output (1, 0)"
-    sliding.get_by_role("slider", name="stride").press("Home")
-    assert sliding.locator(".cx-output .cx-cell").count() == 9
-    connections.locator('[aria-label="Convolution"] .cx-input [data-r="0"][data-c="0"]').hover()
-    assert "feeds 1 of the 16 outputs" in connections.locator(".cx-sentence").last.inner_text()
-    # Each frame is as tall as what it shows.
-    for name in ("SlidingKernel", "Connections"):
-        frame = page.locator(f'iframe[title="{name}"]')
+    assert set(actions) == set(explorers.__all__)
+    for name, action in actions.items():
+        frame = page.locator(f'iframe[title="{name}"]').last
+        root = frame.content_frame.locator(".cx-root")
+        assert action.shown not in root.inner_text()
+        action.act(root)
+        assert action.shown in root.inner_text()
+        # Each frame is as tall as what it shows.
         inner = frame.element_handle().content_frame()
         height = inner.evaluate("document.documentElement.scrollHeight")
         assert frame.bounding_box()["height"] == pytest.approx(height, abs=1)
+
+
+def test_the_exported_page_shows_the_state_that_was_set(exported, open_page):
+    sliding = open_page(exported["light"]).frame_locator("iframe >> nth=0")
+    assert sliding.locator(".cx-output .cx-number").all_inner_texts() == ["15", "25", "25", "35"]
+    sliding.get_by_role("slider", name="stride").press("Home")
+    assert sliding.locator(".cx-output .cx-cell").count() == 9
 
 
 def test_the_frames_follow_the_pages_theme(exported, open_page):
