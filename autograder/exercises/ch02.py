@@ -2054,6 +2054,9 @@ def _vectorised_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case(same, (_real(rng, 3, 3), _pencil(rng, 2, 2)), note="fractions under integers")
     yield Case(same, (_pencil(rng, 3, 4), _pencil(rng, 2, 2)))
     yield Case(same, (_real(rng, 5, 4), _real(rng, 2, 3)))
+    # A number of 4 bytes: who counts on 8 for a step through memory (`as_strided`) goes astray.
+    single = _real(rng, 5, 6).astype(np.float32)
+    yield Case(same, (single, _real(rng, 3, 2)), note="an image of float32")
     yield Case(same, (_real(rng, 4, 6), _real(rng, 3, 1)))
     large = (_real(rng, 60, 64), _real(rng, 2, 3))
     yield Case("no loop over pixels", large, max_steps=_STEPS)

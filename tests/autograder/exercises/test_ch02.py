@@ -259,6 +259,25 @@ def wordy_loop_over_the_kernel(image, kernel):
     return output
 
 
+def strided(image, kernel, steps):
+    (height, width), (k_h, k_w) = image.shape, kernel.shape
+    # Room behind the image, so that steps that are too long read zeros and not what lies there.
+    memory = np.concatenate([image.ravel(), np.zeros(image.size, image.dtype)])
+    windows = np.lib.stride_tricks.as_strided(
+        memory, (height - k_h + 1, width - k_w + 1, k_h, k_w), (*steps, *steps)
+    )
+    return np.einsum("rcij,ij->rc", windows, kernel)
+
+
+def test_steps_through_memory_are_not_always_of_eight_bytes():
+    def eight(image, kernel):
+        return strided(image, kernel, (8 * image.shape[1], 8))
+
+    assert verdict("conv2d_vectorised", lambda x, k: strided(x, k, x.strides)).verdict == "pass"
+    assert passed("conv2d_vectorised", eight) == []
+    assert verdict("conv2d_vectorised", eight).verdict == "wrong"
+
+
 @pytest.mark.parametrize("answer", [row_by_row, in_a_comprehension])
 def test_a_loop_over_rows_or_pixels_earns_the_numbers_only(answer):
     assert passed("conv2d_vectorised", answer) == ["the same numbers"]
