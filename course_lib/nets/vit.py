@@ -165,9 +165,8 @@ class VisionTransformer(Net):
             )
         x = self.conv_proj(x)  # (N, dim, image_size/patch, image_size/patch)
         x = x.flatten(2).transpose(1, 2)  # (N, n_patches, dim)
-        x = torch.cat(
-            [self.class_token.expand(len(x), -1, -1), x], dim=1
-        )  # (N, 1 + n_patches, dim)
+        class_token = self.class_token.expand(len(x), -1, -1)  # (N, 1, dim)
+        x = torch.cat([class_token, x], dim=1)  # (N, 1 + n_patches, dim)
         x = self.encoder(x)
         x = self.heads(x[:, 0])  # (N, num_classes): the class token has looked at all patches
         return x

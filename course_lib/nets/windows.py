@@ -52,19 +52,15 @@ def shifted_window_mask(
     tensor([   0., -100.,    0., -100.])
     """
     down, right = (shift, shift) if isinstance(shift, int) else shift
-    region = 3 * _bands(height, window, down)[:, None] + _bands(width, window, right)  # (H, W)
+    region = 2 * _came_around(height, down)[:, None] + _came_around(width, right)  # (H, W)
     region = window_partition(region[None, None], window).flatten(1)  # (n_windows, window²)
     apart = region[:, :, None] != region[:, None, :]
     return torch.where(apart, -100.0, 0.0)
 
 
-def _bands(size: int, window: int, shift: int) -> Tensor:
-    """0, 1 or 2 for each row: in a whole window, in the last one, and there from the other end."""
-    band = torch.zeros(size)
-    if shift:
-        band[-window:] = 1
-        band[-shift:] = 2
-    return band
+def _came_around(size: int, shift: int) -> Tensor:
+    """1 for the rows, or columns, that the shift brought from the other end; 0 for the rest."""
+    return (torch.arange(size) >= size - shift).int()
 
 
 def relative_position_index(window: int) -> Tensor:

@@ -65,4 +65,5 @@ def test_dropped_branches_are_torchvisions(torchvision_models):
 def test_small_variants():
     net = ConvNeXt(10, 1, depths=(1, 2), dims=(8, 16), patch=2).eval()
     assert net(torch.rand(2, 1, 8, 9)).shape == (2, 10)
+    assert torch.equal(net.features[1][0].layer_scale, torch.full((8, 1, 1), 1e-6))
     assert net.features[:-1](torch.rand(2, 1, 8, 9)).shape == (2, 16, 2, 2)
