@@ -15,6 +15,7 @@ LIGHT = (
     "course_lib.cost",
     "course_lib.equivariance",
     "course_lib.geometry",
+    "course_lib.timing",
     "course_lib.training",
 )
 PACKAGES = ("course_lib.ops", "course_lib.data", "course_lib.nets")

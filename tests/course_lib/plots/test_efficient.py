@@ -38,7 +38,7 @@ def test_wiring_joins_the_channels_of_a_group():
 
 @pytest.mark.parametrize("groups", [3, 8])
 def test_groups_must_divide_both_channels(groups):
-    with pytest.raises(ValueError, match="groups .* must divide c_"):
+    with pytest.raises(ValueError, match=r"groups .* must divide c_"):
         plots.wiring(4, 8, {"it": groups})
 
 
@@ -55,7 +55,7 @@ def test_a_bar_is_as_long_as_its_parts():
 
 @pytest.mark.parametrize("layers", [{}, {"it": {"a": 1, "b": 2, "c": 3, "d": 4}}])
 def test_bars_of_nothing_and_of_too_much_are_refused(layers):
-    with pytest.raises(ValueError, match="at least|at most"):
+    with pytest.raises(ValueError, match=r"at least|at most"):
         plots.weight_bars(layers)
 
 
@@ -79,7 +79,7 @@ def test_the_roof_bends_where_both_limits_meet():
     (ax,) = plots.roofline(points, bandwidth=20, peak=50).axes
     roof, *marks = ax.lines
     xs, ys = roof.get_xdata(), roof.get_ydata()
-    assert xs[1] == 2.5 and ys[1] == ys[2] == 50
+    assert (xs[1], ys[1], ys[2]) == (2.5, 50, 50)
     assert ys[0] == 20 * xs[0]
     assert [(m.get_xdata()[0], m.get_ydata()[0]) for m in marks] == list(points.values())
 
