@@ -2145,7 +2145,7 @@ def _ask_intensity(rng: np.random.Generator) -> Asked:
     )
     return Asked(
         f"On some machine, a depthwise layer with {fewer} times fewer MACs than a dense one is "
-        f"{faster} times faster. What is the main reason that it is not {fewer} times?",
+        f"{faster} times faster. Which of these is a reason that it is not {fewer} times?",
         letter,
         "Its arithmetic intensity, MACs for each byte moved, is low",
         options,
