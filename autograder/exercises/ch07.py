@@ -1912,7 +1912,7 @@ QUIZ = QuestionExercise(
     ),
     hints=(
         "The blocks of this chapter can be counted: `sum(p.numel() for p in block.parameters())`.",
-        "Sections 3 to 8 answer one question each, in the order of the quiz's numbers.",
+        "Section 7 has the projection, 8 the derivative, 9 the bottlenecks, 10 the growth.",
     ),
 )
 
