@@ -53,6 +53,8 @@ def integer(value: object, name: str, at_least: int | None = None) -> int:
     Traceback (most recent call last):
     ValueError: stride (=0) must be at least 1
     """
+    if type(value) is int and (at_least is None or value >= at_least):
+        return value  # as nearly always: before each small convolution, the rest would cost
     if not _is_integer(value):
         raise TypeError(f"{name} (={shown(value)}) must be an integer, not {_kind(value)}")
     number = operator.index(value)  # type: ignore[arg-type]
@@ -75,6 +77,9 @@ def pair(
     Traceback (most recent call last):
     ValueError: stride[1] (=0) must be at least 1
     """
+    if type(value) is int:
+        number = integer(value, name, at_least)
+        return number, number
     if _is_sequence(value):
         first, second = _two(value, name, axes)
         return integer(first, f"{name}[0]", at_least), integer(second, f"{name}[1]", at_least)
@@ -114,7 +119,7 @@ def margins(value: object, name: str = "padding") -> Margins:
     """
     if isinstance(value, np.ndarray) and value.ndim == 2:
         value = list(value)
-    if not _is_sequence(value):
+    if type(value) is int or not _is_sequence(value):
         both = pair(value, name, at_least=0)
         return both, both
     height, width = _two(value, name, "(height, width)")
@@ -281,8 +286,6 @@ def _is_integer(value: object) -> bool:
     # Python's bool is an int by inheritance; nobody means True by a stride.
     if isinstance(value, (bool, np.bool_)):
         return False
-    if isinstance(value, int):
-        return True
     try:
         operator.index(value)  # type: ignore[arg-type]
     except TypeError:

@@ -14,7 +14,10 @@ processing", 2006.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +25,7 @@ import numpy.typing as npt
 from course_lib._validate import Array, IntOrPair, Padding, batch, pair
 from course_lib.ops._dtypes import computing_and_result_types
 from course_lib.ops._settings import ConvSettings, Pair, padded, settings_for
-from course_lib.ops.padding import unpad
+from course_lib.ops.padding import pad_into, unpad
 
 __all__ = ["col2im", "im2col"]
 
@@ -134,6 +137,84 @@ def window_view(x: Array, settings: ConvSettings) -> Array:
     )
     windows.setflags(write=False)
     return windows
+
+
+class Source(NamedTuple):
+    """Where windows are read: views of them, and what has to be done before for each image."""
+
+    parts: list[tuple[slice, Array]]  # taps along the width, and their windows in all images
+    nbytes: int  # of memory taken for it
+    put: Callable[[Array], None] | None  # puts an image there; None where all images are
+
+
+def place_to_slide(x: Array, settings: ConvSettings, dtype: DType) -> Source:
+    """Make the windows of a batch readable without a copy of it: as it lies, or image by image.
+
+    An image moves where it needs a border or lies in memory with gaps; and, sorted by phase (see
+    `phase_views`), where a stride would copy pixel by pixel and each pixel stands in four windows
+    or more, so that sorting pays.
+    """
+    channels, is_padded = x.shape[1], settings.is_padded
+    if 1 < settings.stride[1] < settings.kernel[1] and (
+        settings.padding_mode == "zeros" or not is_padded
+    ):
+        columns = math.prod(settings.kernel) * math.prod(settings.out)
+        if columns >= 4 * math.prod(settings.padded):
+            phases = empty_phases(1, channels, settings, dtype)
+            put = functools.partial(sort_into, phases[0], settings=settings)
+            return Source(phase_views(phases, settings), phases.nbytes, put)
+    if not is_padded and x.flags.c_contiguous:
+        return Source([(slice(None), window_view(x, settings))], 0, None)
+    bordered = np.zeros((1, channels, *settings.padded), dtype=dtype)
+    put = functools.partial(
+        pad_into, bordered[0], around=settings.padding, mode=settings.padding_mode
+    )
+    return Source([(slice(None), window_view(bordered, settings))], bordered.nbytes, put)
+
+
+def phase_views(phases: Array, settings: ConvSettings) -> list[tuple[slice, Array]]:
+    """`window_view` of images whose columns are sorted by phase (see `empty_phases`).
+
+    At stride s_w, neighbouring windows take every s_w-th pixel of a row. Sorted, these lie side by
+    side, and are copied as a run. A view for the taps of each phase, with the places of those taps:
+    (N, G, C/G, K_h, taps, H_out, W_out).
+    """
+    images, channels, _, s_w, _ = phases.shape
+    image_step, channel_step, row_step, phase_step, column_step = phases.strides
+    (k_h, k_w), (d_h, d_w), groups = settings.kernel, settings.dilation, settings.groups
+    period = s_w // math.gcd(s_w, d_w)  # from one tap to the next in the same phase
+    views = []
+    for first in range(min(period, k_w)):
+        taps = slice(first, None, period)
+        left, phase = divmod(first * d_w, s_w)
+        view: Array = np.ndarray(
+            (images, groups, channels // groups, k_h, len(range(k_w)[taps]), *settings.out),
+            phases.dtype,
+            phases,
+            phase * phase_step + left * column_step,
+            (
+                image_step,
+                channels // groups * channel_step,
+                channel_step,
+                d_h * row_step,
+                period * d_w // s_w * column_step,
+                settings.stride[0] * row_step,
+                column_step,
+            ),
+        )
+        view.setflags(write=False)
+        views.append((taps, view))
+    return views
+
+
+def sort_into(phases: Array, image: Array, settings: ConvSettings) -> None:
+    """Write an image (C, H, W) into its place in phases (C, H_p, s_w, …) whose border is zeros."""
+    ((top, _), (left, _)), (height, width) = settings.padding, settings.image
+    s_w = settings.stride[1]
+    for column in range(min(s_w, width)):
+        first, phase = divmod(left + column, s_w)
+        pixels = image[:, :, column::s_w]
+        phases[:, top : top + height, phase, first : first + pixels.shape[2]] = pixels
 
 
 def empty_phases(images: int, channels: int, settings: ConvSettings, dtype: DType) -> Array:

@@ -7,7 +7,8 @@ multiplied at once, while the cache still holds it, and the next one overwrites 
 
 Layout. A block is (C·K_h·K_w, positions), the positions side by side in memory, because
 
-- a row of it is then a run of neighbouring pixels, which NumPy copies at full speed;
+- a row of it is then a run of neighbouring pixels, which NumPy copies at full speed (where windows
+  step over pixels, each image is sorted first, so that they still are: see `place_to_slide`);
 - `weight @ block` is (C_out, positions), channels first as the output is stored, so that the
   product goes straight to its place and nothing is transposed afterwards;
 - groups are one more axis in front, along which `np.matmul` walks: depthwise convolution is the
@@ -26,8 +27,8 @@ import numpy as np
 
 from course_lib._validate import Array
 from course_lib.ops._settings import ConvSettings, settings_for
-from course_lib.ops.columns import add_windows, empty_phases, in_order, window_view
-from course_lib.ops.padding import pad_into, unpad
+from course_lib.ops.columns import add_windows, empty_phases, in_order, place_to_slide
+from course_lib.ops.padding import unpad
 
 BLOCK_BYTES = 2**21
 """About as much as a core's own cache holds."""
@@ -79,30 +80,33 @@ def column_blocks(x: Array, settings: ConvSettings, dtype: np.dtype[Any]) -> Ite
             yield n, slice(None), x[n].reshape(groups, channels // groups, out_h * out_w)
         return
 
-    # A border, or an order in memory, is given to one image at a time, not to a copy of them all.
-    is_moved = settings.is_padded or not x.flags.c_contiguous
-    source = np.zeros((1, channels, *settings.padded), dtype=dtype) if is_moved else x
-    windows = window_view(source, settings)  # nothing copied yet
-
-    # With the moved image, the buffer must not take more than the columns of a whole image.
+    source = place_to_slide(x, settings, dtype)  # nothing copied yet
+    # With what the source takes, the buffer must not take more than the columns of a whole image.
     row_bytes = channels * settings.kernel[0] * settings.kernel[1] * out_w * dtype.itemsize
-    room = row_bytes * out_h - (source.nbytes if is_moved else 0)
+    room = row_bytes * out_h - source.nbytes
     rows_each = max(min(BLOCK_BYTES, room) // row_bytes, 1)
     buffer = np.empty(row_bytes * rows_each // dtype.itemsize, dtype=dtype)
-    blocks = []  # where each comes from and belongs, and the buffer as its windows and its columns
+    blocks = []  # of each: what to copy from where, its place in the output, its columns
     for top in range(0, out_h, rows_each):
         rows = min(rows_each, out_h - top)
         shape = (groups, channels // groups, *settings.kernel, rows, out_w)
         block = buffer[: math.prod(shape)].reshape(shape)
         columns = block.reshape(groups, -1, rows * out_w)  # (G, C/G·K_h·K_w, rows·W_out)
         positions = slice(top * out_w, (top + rows) * out_w)
-        blocks.append((windows[..., top : top + rows, :], positions, block, columns))
+        copies = [
+            (block[:, :, :, taps], windows[..., top : top + rows, :])
+            for taps, windows in source.parts
+        ]
+        blocks.append((copies, positions, columns))
 
     for n in range(images):
-        if is_moved:
-            pad_into(source[0], x[n], settings.padding, settings.padding_mode)
-        for here, positions, block, columns in blocks:
-            block[...] = here[0 if is_moved else n]  # (G, C/G, K_h, K_w, rows, W_out)
+        place = n
+        if source.put is not None:
+            source.put(x[n])
+            place = 0
+        for copies, positions, columns in blocks:
+            for part, windows in copies:
+                part[...] = windows[place]  # (G, C/G, K_h, taps, rows, W_out)
             yield n, positions, columns
 
 
