@@ -9,7 +9,12 @@
    the pictures and the words; from inside_cnn_flow.js layout, thingAt, createPainter; from
    inside_cnn_sum.js createSum. */
 
-const NAMES = ["image", "digit", "layer", "channel", "position", "source", "rectified"];
+const NAMES = [
+  ...["image", "digit", "layer", "channel", "position", "source", "rectified"],
+  ...["digit_size", "score"],
+];
+const SHORT = 700; // milliseconds that the numbers of another digit take to the outputs
+const LONG = 3500; // the same, to be watched
 const HINT =
   "Draw with the mouse or a finger. Point at any map, kernel or unit to see the sum behind it; click to " +
   "keep it. By keyboard: Tab goes from layer to layer, the arrow keys walk in a map, Page Up and Page " +
@@ -27,6 +32,8 @@ function render({ model, el: host }) {
   const painter = createPainter(network);
   let place = null; // where everything stands, once the width is known
   let news = "unit"; // what changed last, for a screen reader
+  let front = Infinity; // how far numbers on their way have come, in pixels
+  let frame = null;
 
   const link = linkModel(model, NAMES, () => {
     image = Float32Array.from(model.get("image").flat());
@@ -52,10 +59,37 @@ function render({ model, el: host }) {
     if (Object.keys(changed).length) link.push(changed);
   }
 
+  /** Let the numbers run from left to right; whoever wants no motion sees them arrived. */
+  function send(milliseconds) {
+    cancelAnimationFrame(frame);
+    front = Infinity;
+    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const start = performance.now();
+    const from = place.columns["C1 kernels"].x - place.gap;
+    const step = (now) => {
+      front = from + ((place.width - from) * (now - start)) / milliseconds;
+      if (front < place.width) {
+        frame = requestAnimationFrame(step);
+        drawNumbers();
+      } else {
+        front = Infinity;
+        draw();
+      }
+    };
+    front = from;
+    frame = requestAnimationFrame(step);
+  }
+
   /** Another picture: drawn (no digit), or one of those held back. */
   function show(next, digit = null) {
     image = next;
     state = { ...state, digit };
+    if (digit === null) {
+      cancelAnimationFrame(frame);
+      front = Infinity;
+    } else {
+      send(SHORT);
+    }
     news = "verdict";
     compute();
     draw();
@@ -153,25 +187,28 @@ function render({ model, el: host }) {
         const next = digits.findIndex((text, i) => Number(text[0]) === label && i > turn);
         turn = next < 0 ? first[label] : next;
       }
-      show(enlarge(digits[turn]), turn);
+      show(enlarge(digits[turn], state.digit_size), turn);
     });
     return { button, picture };
   });
-  const mistake = createButton("One it gets wrong", () => {
+  const mistake = createButton("", () => {
     const from = state.digit ?? -1;
     for (let i = 1; i <= digits.length; i += 1) {
       const index = (from + i) % digits.length;
-      const picture = enlarge(digits[index]);
+      const picture = enlarge(digits[index], state.digit_size);
       const { probabilities } = forward(network, picture, trial);
       if (probabilities.indexOf(Math.max(...probabilities)) !== Number(digits[index][0])) {
         show(picture, index);
         return;
       }
     }
-    mistake.disabled = true;
-    setText(mistake, "It gets none wrong");
   });
   const trial = createValues();
+  const titled = (title, text, onClick) => {
+    const button = createButton(text, onClick);
+    button.title = title;
+    return button;
+  };
   const shelf = el(
     "div",
     { class: "cx-shelf", role: "group", "aria-label": "held-back digits" },
@@ -182,9 +219,15 @@ function render({ model, el: host }) {
   const tools = el(
     "div",
     { class: "cx-tools" },
-    createButton("Clear", () => show(new Float32Array(SIZE * SIZE))),
-    createButton("Centre", () => show(centred(image))),
+    titled("an empty picture", "Clear", () => show(new Float32Array(SIZE * SIZE))),
+    titled("as large as the held-back digits, and in the middle", "Centre", () =>
+      show(centred(image, state.digit_size)),
+    ),
     eraser,
+    titled("layer by layer, from left to right", "Watch it flow", () => {
+      send(LONG);
+      draw();
+    }),
     mistake,
   );
 
@@ -348,6 +391,7 @@ function render({ model, el: host }) {
       change({ ...unit, source });
     },
   });
+  const score = el("span");
   const verdict = el("p", { class: "cx-verdict" });
   const announcer = createAnnouncer();
   const root = createRoot(
@@ -356,7 +400,7 @@ function render({ model, el: host }) {
     flow,
     legend,
     sum.root,
-    el("p", { class: "cx-hint" }, HINT),
+    el("p", { class: "cx-hint" }, HINT, score),
     announcer.root,
   );
 
@@ -393,17 +437,30 @@ function render({ model, el: host }) {
       }
     }
     thumbs.forEach(({ picture }, label) =>
-      painter.drawThumb(picture, enlarge(digits[first[label]])),
+      painter.drawThumb(picture, enlarge(digits[first[label]], 32)),
     );
     draw();
   }
 
+  function drawNumbers() {
+    const unit = pointed ?? state;
+    painter.drawFlow(canvas, { unit, values, image, rectified: state.rectified, front });
+    for (const [name, node] of Object.entries(headings)) {
+      const { x, width } = place.columns[name];
+      node.classList.toggle("cx-passing", front >= x && front < x + width + place.gap);
+    }
+    drawClasses();
+  }
+
   function drawClasses() {
     const { probabilities, output } = values;
-    const winner = probabilities.indexOf(Math.max(...probabilities));
+    const here = front > place.columns.output.x; // have the numbers come so far?
+    const told = here && inkBox(image) !== null;
+    const winner = told ? probabilities.indexOf(Math.max(...probabilities)) : -1;
     classes.forEach(({ row, fill, share }, i) => {
-      fill.style.width = `${(100 * probabilities[i]).toFixed(1)}%`;
-      setText(share, percent(probabilities[i]).replace("under ", "<").replace("over ", ">"));
+      fill.style.width = here ? `${(100 * probabilities[i]).toFixed(1)}%` : 0;
+      const text = percent(probabilities[i]).replace("under ", "<").replace("over ", ">");
+      setText(share, here ? text : "");
       row.classList.toggle("cx-winner", i === winner);
       row.classList.toggle("cx-current", state.layer === "output" && state.channel === i);
       row.setAttribute(
@@ -416,10 +473,10 @@ function render({ model, el: host }) {
   function draw() {
     const unit = pointed ?? state;
     const { rectified } = state;
-    painter.drawFlow(canvas, { unit, values, image, rectified });
-    painter.drawPad(pad, { unit, image, pen, busy: last !== null });
+    const busy = last !== null;
+    drawNumbers();
+    painter.drawPad(pad, { unit, image, pen, busy, digitSize: state.digit_size });
     sum.draw({ unit, found: explain(network, values, unit), values, rectified });
-    drawClasses();
     for (const [name, nodes] of Object.entries(spots)) {
       const stop = name === state.layer && nodes.length > 1 ? state.channel : 0;
       nodes.forEach((node, i) => {
@@ -427,13 +484,17 @@ function render({ model, el: host }) {
       });
     }
     before.box.checked = !state.rectified;
+    const [right, of] = state.score;
+    mistake.disabled = right === of;
+    setText(mistake, right === of ? "No mistakes" : `One of its ${of - right} mistakes`);
+    setText(score, ` This network recognises ${right} of the ${of} held-back digits.`);
     thumbs.forEach(({ button }, label) => {
       const chosen = state.digit !== null && Number(digits[state.digit][0]) === label;
       button.setAttribute("aria-pressed", String(chosen));
     });
     const label = state.digit === null ? null : Number(digits[state.digit][0]);
     const words = verdictText(values.probabilities, inkBox(image) !== null, label);
-    setText(verdict, words);
+    setText(verdict, front === Infinity ? words : "The numbers are on their way …");
     announcer.say(
       news === "verdict" ? words : `${unitName(state)} is ${formatNumber(explain(network, values, state).value)}`,
     );
@@ -452,6 +513,7 @@ function render({ model, el: host }) {
   return () => {
     sizes.disconnect();
     themes.disconnect();
+    cancelAnimationFrame(frame);
     announcer.stop();
     link.stop();
     root.remove();

@@ -42,9 +42,9 @@ def _held_back() -> tuple[str, ...]:
 
 
 @cache
-def _enlarged(index: int) -> tuple[tuple[float, ...], ...]:
-    """A held-back digit as the network takes it, to hundredths."""
-    image = network.enlarge(network.held_back().images[index : index + 1])[0, 0]
+def _enlarged(index: int, size: int) -> tuple[tuple[float, ...], ...]:
+    """A held-back digit, enlarged to this size in a picture of 32×32, to hundredths."""
+    image = network.enlarge(network.held_back().images[index : index + 1], size)[0, 0]
     return tuple(tuple(np.round(row.astype(float), 2).tolist()) for row in image)
 
 
@@ -67,7 +67,8 @@ class InsideCNN(Explorer):
 
     `model` is a LeNet-5 of your own, trained on 32×32 digits (ink 1, paper 0): a torch module whose
     `state_dict` holds the ten tensors of LeNet-5 in order. Without one it is the course's, trained
-    by `python -m course_lib.explorers.inside_cnn_weights`.
+    by `python -m course_lib.explorers.inside_cnn_weights` on digits of many sizes and places, about
+    24 pixels high; one of your own is shown digits that fill the picture.
 
     State (all of it can be given to the constructor, set, and read):
 
@@ -78,9 +79,11 @@ class InsideCNN(Explorer):
         position   its [row, column] in the map; [0, 0] where a map is one number
         source     which of the maps below is opened in its sum
         rectified  True shows the maps after their ReLU, False before it
+        digit_size 24 or 32: height and width of the held-back digits in the picture
 
     Setting a layer keeps channel, position and source where they exist and moves them inside where
-    they do not. `weights` and `digits` are what the page computes with; they cannot be set.
+    they do not. `weights` and `digits` are what the page computes with, and `score` says how many
+    of the held-back digits the network recognises, and how many there are; they cannot be set.
 
     >>> explorer = InsideCNN(digit=3)
     >>> explorer.prediction, explorer.label
@@ -100,6 +103,8 @@ class InsideCNN(Explorer):
         "position",
         "source",
         "rectified",
+        "digit_size",
+        "score",
         "weights",
         "digits",
     )
@@ -112,14 +117,18 @@ class InsideCNN(Explorer):
     position = Position([4, 6]).tag(sync=True)
     source = WholeNumber(3, 0, 15).tag(sync=True)
     rectified = traitlets.Bool(True).tag(sync=True)
+    digit_size = traitlets.Enum((network.DIGIT, network.SIZE), network.DIGIT).tag(sync=True)
+    score = traitlets.List(traitlets.Int(), read_only=True).tag(sync=True)
     weights = traitlets.List(traitlets.Dict(), read_only=True).tag(sync=True)
     digits = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
 
     def __init__(self, model: Any = None, **state: Any) -> None:
-        for name in ("weights", "digits"):
+        for name in ("weights", "digits", "score"):
             if name in state:
                 raise TypeError(f"{name} cannot be set; give a trained LeNet-5 as model")
         packed = network.shipped()["layers"] if model is None else _packed(model)
+        if model is not None:
+            state.setdefault("digit_size", network.SIZE)
         if "image" in state and "digit" in state:
             raise TypeError("give image or digit, not both")
         if "image" not in state and "digit" not in state:
@@ -127,6 +136,7 @@ class InsideCNN(Explorer):
         super().__init__(**state)
         self.set_trait("weights", packed)
         self.set_trait("digits", list(_held_back()))
+        self._measure()
 
     @classmethod
     def module_text(cls) -> str:
@@ -191,9 +201,17 @@ class InsideCNN(Explorer):
     def mistakes(self) -> list[int]:
         """The held-back digits that this network gets wrong."""
         images, labels = network.held_back()
-        found = network.forward(network.unpack(self.weights), network.enlarge(images))["output"]
+        enlarged = network.enlarge(images, self.digit_size)
+        found = network.forward(network.unpack(self.weights), enlarged)["output"]
         wrong: list[int] = np.flatnonzero(found.argmax(axis=1) != labels).tolist()
         return wrong
+
+    def _measure(self) -> None:
+        shipped = network.shipped()
+        score = [shipped["right"], shipped["of"]]
+        if self.weights != shipped["layers"] or self.digit_size != network.DIGIT:
+            score[0] = score[1] - len(self.mistakes)
+        self.set_trait("score", score)
 
     @property
     def _depth(self) -> int:
@@ -229,18 +247,23 @@ class InsideCNN(Explorer):
         self.channel = min(self.channel, layer.maps - 1)
         self.position = moved_inside(self.position, (layer.size, layer.size))
 
-    @traitlets.observe("digit")
+    @traitlets.observe("digit", "digit_size")
     def _show_the_digit(self, change: Any) -> None:
         if self.digit is not None:
-            self.image = _enlarged(self.digit)
+            self.image = _enlarged(self.digit, self.digit_size)
+        if change["name"] == "digit_size" and self.weights:
+            self._measure()
 
     @traitlets.observe("image")
     def _a_drawing_is_no_held_back_digit(self, change: Any) -> None:
-        if self.digit is not None and not np.allclose(self.image, _enlarged(self.digit), atol=0.02):
+        if self.digit is not None and not np.allclose(
+            self.image, _enlarged(self.digit, self.digit_size), atol=0.02
+        ):
             self.digit = None
 
     def __repr__(self) -> str:
-        short = (name for name in self._state_names if name not in ("image", "weights", "digits"))
+        long = ("image", "score", "weights", "digits")
+        short = (name for name in self._state_names if name not in long)
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in short)
         return f"{type(self).__name__}({shown})"
 

@@ -330,8 +330,11 @@ function createPainter(network) {
   const productsOf = ({ parts }) =>
     parts.length > 1 ? parts.map(({ sum }) => sum) : parts[0].values.map((v, i) => v * parts[0].weights[i]);
 
-  /** Everything from C1's kernels to the wires of the outputs, and what makes one unit. */
-  function drawFlow(canvas, { unit, values, image, rectified }) {
+  /**
+   * Everything from C1's kernels to the wires of the outputs, and what makes one unit; while numbers
+   * are on their way, only what lies to the left of `front`.
+   */
+  function drawFlow(canvas, { unit, values, image, rectified, front }) {
     const { rect, width, total, columns } = place;
     const { line, scale } = colours;
     const context = prepared(canvas, width, total);
@@ -348,15 +351,31 @@ function createPainter(network) {
       const one = explain(network, values, { layer, channel, position: [0, 0] });
       wires(context, productsOf(one), units(below(layer).name), rect(layer, channel), alpha);
     };
-    if (inkBox(image) && unit.layer !== "output") speak("output", winner, 0.45);
-    if (LAYERS[indexOf(unit.layer)].kind === "full") speak(unit.layer, unit.channel, 0.9);
+    const arrived = front === Infinity;
+    if (arrived && inkBox(image) && unit.layer !== "output") speak("output", winner, 0.45);
+    if (arrived && LAYERS[indexOf(unit.layer)].kind === "full") speak(unit.layer, unit.channel, 0.9);
 
     for (const { name, maps, size } of LAYERS.slice(1, 7)) {
       const numbers = mapsShown(values, name, rectified);
-      sheets[name].fill(numbers, FULL * mostOf(numbers), scale);
+      sheets[name].fill(numbers, FULL * Math.max(mostOf(numbers), 1), scale); // a bias alone: pale
+      const paint = (from, [x, y, w, h]) => {
+        if (arrived) {
+          context.drawImage(sheets[name].canvas, ...from, x, y, w, h);
+          return;
+        }
+        context.fillStyle = css(colours.paper);
+        context.fillRect(x, y, w, h);
+        context.save();
+        context.beginPath();
+        context.rect(0, 0, front, total);
+        context.clip();
+        context.drawImage(sheets[name].canvas, ...from, x, y, w, h);
+        context.restore();
+      };
       if (size === 1) {
         const { x, width: w } = columns[name];
-        context.drawImage(sheets[name].canvas, x, HEAD, w, place.height);
+        const { width: across, height: rows } = sheets[name].canvas;
+        paint([0, 0, across, rows], [x, HEAD, w, place.height]);
         context.strokeStyle = css(line, 0.45);
         context.lineWidth = 1;
         context.strokeRect(x - 0.5, HEAD - 0.5, w + 1, place.height + 1);
@@ -364,11 +383,20 @@ function createPainter(network) {
       }
       for (let map = 0; map < maps; map += 1) {
         const [x, y, w, h] = rect(name, map);
-        context.drawImage(sheets[name].canvas, 0, map * size, size, size, x, y, w, h);
+        paint([0, map * size, size, size], [x, y, w, h]);
         context.strokeStyle = css(line, 0.45);
         context.lineWidth = 1;
         context.strokeRect(x - 0.5, y - 0.5, w + 1, h + 1);
       }
+    }
+
+    if (!arrived) {
+      const glow = context.createLinearGradient(front - 90, 0, front, 0);
+      glow.addColorStop(0, css(colours.above, 0));
+      glow.addColorStop(1, css(colours.above, 0.22));
+      context.fillStyle = glow;
+      context.fillRect(front - 90, HEAD, 90, total - HEAD);
+      return;
     }
 
     // The unit, what it sees in every layer before it, and the lines between.
@@ -418,17 +446,18 @@ function createPainter(network) {
   }
 
   /** The drawing, what the unit sees of it, and the pen of the keyboard. */
-  function drawPad(canvas, { unit, image, pen, busy }) {
+  function drawPad(canvas, { unit, image, pen, busy, digitSize }) {
     const side = place.plan.pad;
     const context = prepared(canvas, side, side);
     const { line, ink, above } = colours;
     sheets.input.fill(image, 1, colours.inkScale);
     context.drawImage(sheets.input.canvas, 0, 0, side, side);
     if (!inkBox(image)) {
-      // As large as the digits that the network learned from.
+      // As large as the held-back digits.
+      const guide = (side * digitSize) / SIZE - 4;
       context.strokeStyle = css(line, 0.7);
       context.setLineDash([4, 4]);
-      context.strokeRect(side / 8, side / 8, (side * 3) / 4, (side * 3) / 4);
+      context.strokeRect((side - guide) / 2, (side - guide) / 2, guide, guide);
       context.setLineDash([]);
     }
     const [top, left, height, width] = fieldIn("input", unit.layer, unit.position);

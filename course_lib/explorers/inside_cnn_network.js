@@ -207,20 +207,23 @@ function cubic(distance) {
 
 /**
  * A held-back digit as the network takes it. `text` is its label and 64 grey values from 0 to g
- * (16); 8 × 8 becomes 24 × 24 by cubic interpolation, greys below 0.3 paper and above 0.7 ink, in a
- * border of 4.
+ * (16); 8 × 8 becomes `size` × `size` by cubic interpolation, in the middle of an empty picture, greys
+ * below 0.3 paper and above 0.7 ink.
  */
-export function enlarge(text) {
+export function enlarge(text, size = 24) {
   const grey = [...text.slice(1)].map((character) => parseInt(character, 17) / 16);
-  const weights = range(24).map((i) => range(8).map((j) => cubic(Math.abs((i + 0.5) / 3 - 0.5 - j))));
+  const weights = range(size).map((i) =>
+    range(8).map((j) => cubic(Math.abs(((i + 0.5) * 8) / size - 0.5 - j))),
+  );
+  const border = (SIZE - size) / 2;
   const across = range(8).map((r) =>
     weights.map((line) => line.reduce((sum, w, c) => sum + w * grey[8 * r + c], 0)),
   );
   const image = new Float32Array(SIZE * SIZE);
   weights.forEach((line, r) =>
-    range(24).forEach((c) => {
+    range(size).forEach((c) => {
       const value = line.reduce((sum, w, i) => sum + w * across[i][c], 0);
-      image[(r + 4) * SIZE + c + 4] = hundredths(clamp((value - 0.3) / 0.4, 0, 1));
+      image[(r + border) * SIZE + c + border] = hundredths(clamp((value - 0.3) / 0.4, 0, 1));
     }),
   );
   return image;
@@ -260,12 +263,12 @@ export function inkBox(image) {
   return found[2] ? found : null;
 }
 
-/** The drawing made as large as the digits that the network learned from, and put in the middle. */
-export function centred(image) {
+/** The drawing made as large as the held-back digits, and put in the middle. */
+export function centred(image, size = 24) {
   const box = inkBox(image);
   if (!box) return Float32Array.from(image);
   const [top, left, bottom, right] = box;
-  const zoom = Math.min(24 / Math.max(bottom - top, right - left), 3);
+  const zoom = Math.min(size / Math.max(bottom - top, right - left), 3);
   const at = (r, c) => (r < 0 || c < 0 || r >= SIZE || c >= SIZE ? 0 : image[r * SIZE + c]);
   return Float32Array.from(image, (_, i) => {
     const y = (Math.floor(i / SIZE) + 0.5 - SIZE / 2) / zoom + (top + bottom) / 2 - 0.5;

@@ -16,18 +16,27 @@ import numpy.typing as npt
 from course_lib import ops
 from course_lib.data import Digits, digits
 
-__all__ = ["LAYERS", "SIZE", "WEIGHTS", "enlarge", "forward", "held_back", "pack", "unpack"]
+__all__ = [
+    "DIGIT",
+    "LAYERS",
+    "SIZE",
+    "WEIGHTS",
+    "enlarge",
+    "forward",
+    "held_back",
+    "pack",
+    "shipped",
+    "stretch",
+    "unpack",
+]
 
 Array = npt.NDArray[np.float32]
 
 SIZE = 32
 """Height and width of the network's input."""
 
-BORDER = 4
-"""Empty pixels on each side of an enlarged digit."""
-
-ZOOM = 3
-"""Pixels along each side that one pixel of an 8×8 digit becomes."""
+DIGIT = 24
+"""Height and width of an enlarged digit, in the middle of the input."""
 
 DARK, LIGHT = 0.7, 0.3
 """Grey values that become ink (1) and paper (0): what is between is stretched."""
@@ -66,30 +75,32 @@ def _cubic(distance: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.where(distance < 1, near, np.where(distance < 2, far, 0))
 
 
-def stretch(images: npt.NDArray[Any]) -> Array:
-    """8×8 digits made 24×24 by cubic interpolation, shape (N, 24, 24); grey, and a little beyond
-    0 and 1 beside strong edges."""
+def stretch(images: npt.NDArray[Any], size: int = DIGIT) -> Array:
+    """Digits (N, 8, 8) made larger by cubic interpolation, in a frame of zeros: (N, 1, 32, 32).
+
+    Grey, and a little beyond 0 and 1 beside strong edges.
+    """
     # Middles of the new pixels, in pixels of the old.
-    middles = (np.arange(8 * ZOOM) + 0.5) / ZOOM - 0.5
-    weights = _cubic(np.abs(middles[:, None] - np.arange(8)))  # (24, 8)
-    found: Array = np.einsum("ar,nrc,bc->nab", weights, images, weights).astype(np.float32)
-    return found
+    middles = (np.arange(size) + 0.5) * 8 / size - 0.5
+    weights = _cubic(np.abs(middles[:, None] - np.arange(8)))  # (size, 8)
+    large = np.einsum("ar,nrc,bc->nab", weights, images, weights).astype(np.float32)
+    border = (SIZE - size) // 2
+    return np.pad(large, ((0, 0), (border, border), (border, border)))[:, None]
 
 
-def enlarge(images: npt.NDArray[Any]) -> Array:
+def enlarge(images: npt.NDArray[Any], size: int = DIGIT) -> Array:
     """Digits as the network takes them: (N, 8, 8) in [0, 1] becomes (N, 1, 32, 32) in [0, 1].
 
-    Each pixel becomes 3 × 3 by cubic interpolation, values below 0.3 become 0 and those above 0.7
-    become 1 (what is between is stretched), and 4 empty pixels go around. So a stroke has the
-    sharp edge that a pen has.
+    Each digit becomes `size` × `size` pixels by cubic interpolation, in the middle of an empty
+    picture; values below 0.3 become 0 and those above 0.7 become 1 (what is between is stretched).
+    So a stroke has the sharp edge that a pen has.
 
     >>> enlarge(np.ones((2, 8, 8))).shape
     (2, 1, 32, 32)
     """
-    grey = stretch(np.asarray(images, dtype=np.float32))
-    sharp = np.clip((grey - LIGHT) / (DARK - LIGHT), 0, 1)
-    framed = np.pad(sharp, ((0, 0), (BORDER, BORDER), (BORDER, BORDER)))
-    return framed[:, None]  # (N, 1, 32, 32)
+    grey = stretch(np.asarray(images, dtype=np.float32), size)
+    sharp: Array = np.clip((grey - LIGHT) / (DARK - LIGHT), 0, 1)
+    return sharp
 
 
 def held_back() -> Digits:

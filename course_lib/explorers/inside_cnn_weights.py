@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from course_lib.data import digits
 from course_lib.explorers.inside_cnn_network import (
-    BORDER,
     SIZE,
     WEIGHTS,
     enlarge,
@@ -80,8 +79,7 @@ def train(seed: int = SEED, epochs: int = EPOCHS) -> Any:
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     images, labels = digits("train")
-    grey = np.pad(stretch(images), ((0, 0), (BORDER, BORDER), (BORDER, BORDER)))[:, None]
-    x, y = torch.from_numpy(grey), torch.from_numpy(labels)
+    x, y = torch.from_numpy(stretch(images)), torch.from_numpy(labels)
     model = create("lenet5")
     steps = -(-len(x) // BATCH)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.02)

@@ -12,6 +12,11 @@ SEVEN = [[(0.25, 0.2), (0.72, 0.2), (0.45, 0.82)], [(0.35, 0.5), (0.65, 0.5)]]
 ONE = [[(0.5, 0.18), (0.5, 0.82)]]
 
 
+def still(open_page, explorer):
+    """The page for a reader who wants no motion: what a click shows is there at once."""
+    return open_page(explorer, reduced_motion="reduce")
+
+
 def draw(page, strokes):
     """Strokes of points (x, y), in a square of side 1, with the mouse."""
     box = page.locator(".cx-pad").bounding_box()
@@ -87,7 +92,7 @@ def shares(page):
 
 
 def test_drawing_with_the_mouse(open_page):
-    page = open_page(InsideCNN())
+    page = still(open_page, InsideCNN())
     assert verdict(page).startswith("The network says 3,")
     page.get_by_role("button", name="Clear").click()
     assert verdict(page) == "Nothing to see yet: draw a digit."
@@ -105,7 +110,7 @@ def test_drawing_with_the_mouse(open_page):
 
 
 def test_what_is_drawn_small_and_off_the_middle_can_be_centred(open_page):
-    page = open_page(InsideCNN())
+    page = still(open_page, InsideCNN())
     page.get_by_role("button", name="Clear").click()
     draw(page, [[(0.75 + 0.35 * (x - 0.5), 0.75 + 0.35 * (y - 0.5)) for x, y in ONE[0]]])
     assert darkness(page, 0.5, 0.5) < 0.5
@@ -116,7 +121,7 @@ def test_what_is_drawn_small_and_off_the_middle_can_be_centred(open_page):
 
 def test_held_back_digits_and_mistakes(open_page):
     explorer = InsideCNN()
-    page = open_page(explorer)
+    page = still(open_page, explorer)
     button = page.get_by_role("button", name="a held-back 6")
     seen = []
     for _ in range(3):
@@ -129,13 +134,33 @@ def test_held_back_digits_and_mistakes(open_page):
         expected = 100 * InsideCNN(digit=index).probabilities
         np.testing.assert_allclose(found, expected, atol=1.1)
     for index in explorer.mistakes[:2]:
-        page.get_by_role("button", name="One it gets wrong").click()
+        page.get_by_role("button", name="One of its 4 mistakes").click()
         assert verdict(page).endswith(f"Whoever wrote it meant {explorer.digits[index][0]}.")
+
+
+def test_the_numbers_run_from_left_to_right(open_page):
+    page = open_page(InsideCNN())
+    last = page.locator(".cx-percent").last
+    assert last.inner_text() != ""
+    page.get_by_role("button", name="Watch it flow").click()
+    assert verdict(page) == "The numbers are on their way …"
+    assert last.inner_text() == ""
+    page.wait_for_selector(".cx-passing:has-text('C1')")
+    page.wait_for_selector(".cx-passing:has-text('F6')")
+    page.wait_for_function(
+        "document.querySelector('.cx-verdict').textContent.startsWith('The network says 3,')"
+    )
+    assert last.inner_text() != ""
+    assert page.locator(".cx-passing").count() == 0
+    # A drawing does not wait.
+    page.get_by_role("button", name="a held-back 5").click()
+    draw(page, [[(0.1, 0.1), (0.2, 0.1)]])
+    assert verdict(page).startswith("The network ")
 
 
 def test_the_sum_behind_a_unit(open_page):
     explorer = InsideCNN()
-    page = open_page(explorer)
+    page = still(open_page, explorer)
     assert shown(page).startswith("C3, map 9, row 4, column 6 = ")
     values = explorer.values
     np.testing.assert_allclose(numbers(page, "patch"), values["S2"][3, 4:9, 6:11], atol=0.0051)
@@ -155,7 +180,7 @@ def test_the_sum_behind_a_unit(open_page):
 
 
 def test_pointing_shows_a_unit_and_a_click_keeps_it(open_page):
-    page = open_page(InsideCNN())
+    page = still(open_page, InsideCNN())
     start = shown(page)
     point(page, "C1", 2, 10, 12)
     assert shown(page).startswith("C1, map 2, row 10, column 12 = ")
@@ -178,7 +203,7 @@ def test_pointing_shows_a_unit_and_a_click_keeps_it(open_page):
 
 
 def test_a_kernel_opens_its_own_part_of_the_sum(open_page):
-    page = open_page(InsideCNN())
+    page = still(open_page, InsideCNN())
     box = page.locator(".cx-flow").bounding_box()
     place = page.evaluate("document.querySelector('.cx-flow').clientWidth")
     head = page.locator(".cx-head", has_text="16 × 6").bounding_box()
@@ -196,7 +221,7 @@ def test_a_kernel_opens_its_own_part_of_the_sum(open_page):
 
 
 def test_by_keyboard(open_page):
-    page = open_page(InsideCNN())
+    page = still(open_page, InsideCNN())
     start = spot(page, "C3", 9)
     assert start.get_attribute("tabindex") == "0"
     start.focus()
@@ -223,7 +248,7 @@ def test_by_keyboard(open_page):
 
 
 def test_drawing_by_keyboard(open_page):
-    page = open_page(InsideCNN())
+    page = still(open_page, InsideCNN())
     page.locator(".cx-pad").focus()
     page.keyboard.press("Delete")
     assert verdict(page) == "Nothing to see yet: draw a digit."
@@ -241,7 +266,7 @@ def test_drawing_by_keyboard(open_page):
 
 
 def test_before_the_relu_there_are_two_colours(open_page):
-    page = open_page(InsideCNN())
+    page = still(open_page, InsideCNN())
 
     def orange():
         flow, first = (

@@ -99,7 +99,9 @@ def test_the_examples_in_the_docstrings(module):
         ({"channel": 16}, r"channel \(=16\) must be below C3's 16"),
         ({"position": (10, 0)}, r"must lie in the maps of C3, of 10 × 10, counted from 0"),
         ({"source": 16}, r"source \(=16\) must be at most 15"),
+        ({"digit_size": 28}, r"digit_size"),
         ({"weights": []}, r"weights"),
+        ({"score": [450, 450]}, r"score"),
     ],
 )
 def test_impossible_states_are_refused(given, message):
@@ -151,7 +153,8 @@ def test_two_explorers_share_nothing_and_repr_is_short():
     assert second.image == InsideCNN().image
     assert second.weights == InsideCNN().weights
     assert repr(second) == (
-        "InsideCNN(digit=9, layer='C3', channel=9, position=[4, 6], source=3, rectified=True)"
+        "InsideCNN(digit=9, layer='C3', channel=9, position=[4, 6], source=3, rectified=True, "
+        "digit_size=24)"
     )
 
 
@@ -166,7 +169,12 @@ def test_the_shipped_weights_are_small_and_as_accurate_as_they_say():
     assert right / of >= 0.985
     assert network.WEIGHTS.stat().st_size < 150_000
     assert sum(tensor.size for tensor in network.unpack(shipped["layers"])) == 61_706
-    assert len(InsideCNN().mistakes) == of - right
+    explorer = InsideCNN()
+    assert explorer.score == [right, of]
+    assert len(explorer.mistakes) == of - right
+    for index in explorer.mistakes:
+        explorer.digit = index
+        assert explorer.prediction != explorer.label
 
 
 @pytest.mark.parametrize("digit", range(10))
@@ -249,6 +257,17 @@ def test_a_model_of_ones_own(make, javascript):
     )
     np.testing.assert_allclose(values["output"], expected, atol=1e-4)
     assert explorer.weights != InsideCNN().weights
+    # The score is torch's own, on digits that fill the picture.
+    images, labels = network.held_back()
+    assert explorer.digit_size == 32
+    with torch.no_grad():
+        found = model(torch.from_numpy(network.enlarge(images, 32))).argmax(dim=1).numpy()
+    assert explorer.score == [int((found == labels).sum()), 450]
+    explorer.digit_size = 24
+    with torch.no_grad():
+        found = model(torch.from_numpy(network.enlarge(images, 24))).argmax(dim=1).numpy()
+    assert explorer.score == [int((found == labels).sum()), 450]
+    np.testing.assert_allclose(explorer.image, network.enlarge(images[4:5], 24)[0, 0], atol=0.0051)
 
 
 def not_finite():
@@ -412,12 +431,16 @@ def numbers(answer):
 def test_held_back_digits_enlarged(javascript):
     texts = InsideCNN().digits
     chosen = [0, 9, 100, 281, 449]
-    answers = javascript(InsideCNN, [("enlarge", [texts[i]]) for i in chosen])
+    cases = [(index, size) for index in chosen for size in (24, 32)]
+    answers = javascript(InsideCNN, [("enlarge", [texts[i], size]) for i, size in cases])
     images, labels = network.held_back()
     assert [int(text[0]) for text in texts] == labels.tolist()
-    for index, answer in zip(chosen, answers, strict=True):
-        expected = network.enlarge(images[index : index + 1])[0, 0]
+    for (index, size), answer in zip(cases, answers, strict=True):
+        expected = network.enlarge(images[index : index + 1], size)[0, 0]
         np.testing.assert_allclose(numbers(answer), expected, atol=0.0051)
+        rows = np.nonzero(expected.max(axis=1))[0]
+        assert rows.min() >= (32 - size) // 2
+        assert np.ptp(rows) > 0.85 * size  # these digits fill their 8 rows
 
 
 def test_the_pen(javascript):
