@@ -144,8 +144,8 @@ class Explorer(anywidget.AnyWidget):
     _script: ClassVar[str]
     """The JavaScript file, beside this one."""
 
-    _data: ClassVar[str] = ""
-    """A JSON file, beside this one, that the script finds as `DATA`; "" for none."""
+    _parts: ClassVar[tuple[str, ...]] = ()
+    """Further files that the script uses: JavaScript, or a JSON file, which it finds as `DATA`."""
 
     _state_names: ClassVar[tuple[str, ...]]
     """The traits that make up the state, in the order in which `repr` shows them."""
@@ -171,15 +171,12 @@ class Explorer(anywidget.AnyWidget):
 
     @classmethod
     def module_text(cls) -> str:
-        """The JavaScript module: what all explorers share, this one's data, then its own file."""
-        texts = {
-            file: (_HERE / file).read_text(encoding="utf-8")
-            for file in ("common.js", cls._data, cls._script)
-            if file
-        }
-        if cls._data:
-            texts[cls._data] = f"const DATA = {texts[cls._data].strip()};\n"
-        return "\n".join(texts.values())
+        """The JavaScript module: what all explorers share, this one's parts, then its own file."""
+        texts = []
+        for file in ("common.js", *cls._parts, cls._script):
+            text = (_HERE / file).read_text(encoding="utf-8")
+            texts.append(f"const DATA = {text.strip()};\n" if file.endswith(".json") else text)
+        return "\n".join(texts)
 
     def state(self) -> dict[str, Any]:
         """The state as plain data: one entry for each trait."""

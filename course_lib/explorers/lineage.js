@@ -2,463 +2,23 @@
 //
 // The state is the widget's: measure (what the timeline's height shows), model, stage and block
 // (what is looked at), step (how many steps of the block the small numbers have taken) and zero
-// (whether all its weights are 0). DATA, which Python puts in front of this file, is what was
-// measured of each network.
-//
-// The small numbers are a block of the same plan on a strip of 4 places and a few channels, with
-// weights of −1, 0 and 1: small enough to follow, and calculated, not drawn. A "step" is a layer
-// with the norm and the activation around it; BatchNorm is left out of the small numbers.
-/* From common.js: el, setText, formatNumber, formatCount, listed, plural, range, clamp, factor,
-   shapeOf, largest, same, changedPart, createRoot, put, svg, createGrid, createSelect, createCheck,
-   createButton, createAnnouncer, readState, linkModel. */
-
-// ---------------------------------------------------------------- pure functions
-
-export const NETWORKS = DATA;
-
-/** The constraints that every network attacks: [id, name, marker on the timeline]. */
-export const CONSTRAINTS = [
-  ["compute", "parameters and compute", "M-6,-6h12v12h-12z"],
-  ["depth", "depth and gradients", "M0,-8l8,14h-16z"],
-  ["reach", "reach", "M-7,0a7,7 0 1,0 14,0a7,7 0 1,0 -14,0z"],
-];
-
-/** What the timeline's height can show: [id, name, its ticks]. */
-export const MEASURES = [
-  ["params", "parameters", [1e5, 1e6, 1e7, 1e8]],
-  ["macs", "multiply-adds", [1e6, 1e7, 1e8, 1e9, 1e10]],
-  ["depth", "layers one behind the other", [5, 10, 20, 50, 100]],
-];
-
-/** 25557032 → 25.6 M, 4089184256 → 4.09 G. */
-export function shortCount(count) {
-  const [unit, name] = [
-    [1e9, " G"],
-    [1e6, " M"],
-    [1e3, " k"],
-    [1, ""],
-  ].find(([size]) => count >= size) ?? [1, ""];
-  const value = count / unit;
-  const digits = unit === 1 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${Number(value.toFixed(digits))}${name}`;
-}
-
-export function networkOf({ model }) {
-  return NETWORKS.find(({ name }) => name === model);
-}
-
-export function stageOf(state) {
-  return networkOf(state).stages[state.stage];
-}
-
-/** The block looked at: its title, its counts, its steps with everything said that the data leave out. */
-export function blockOf(state) {
-  const block = networkOf(state).kinds[stageOf(state).blocks[state.block]];
-  const steps = block.steps.map((step, i) => ({
-    kernel: 1,
-    stride: 1,
-    params: 0,
-    macs: 0,
-    before: "",
-    after: "",
-    lane: 1,
-    sources: i ? [i - 1] : [],
-    ...step,
-  }));
-  const rows = [];
-  let order = 0;
-  steps.forEach((step, i) => {
-    const above = step.sources.map((source) => rows[source]);
-    rows.push(i ? Math.max(...above) + 1 : 0);
-    step.row = rows[i];
-    // What only passes x on takes no step of its own.
-    step.order = i === 0 ? 0 : step.op === "same" ? steps[step.sources[0]].order : (order += 1);
-  });
-  return { ...block, steps, count: order };
-}
-
-/** The state with its stage, block and step moved inside. */
-export function settled(state) {
-  const { stages } = networkOf(state);
-  const stage = clamp(state.stage, 0, stages.length - 1);
-  const block = clamp(state.block, 0, stages[stage].blocks.length - 1);
-  const next = { ...state, stage, block };
-  return { ...next, step: clamp(state.step, 0, blockOf(next).count) };
-}
-
-// -- the small numbers
-
-const PLACES = 4;
-const X = [
-  [1, 2, 0, 3],
-  [2, 0, 1, 1],
-  [0, 1, 3, 0],
-  [1, 0, 2, 1],
-];
-const WEIGHTED = ["conv", "depthwise", "grouped", "pointwise", "patch", "dense"];
-// Weights that leave something to see in every block: no step of it comes to zeros alone.
-const PATTERN = [1, 0, 0, 1, -1, 0, 1, 1, 0, -1, 1];
-
-/** How many channels each step of the small block has, from the real ones: more where it has more. */
-export function smallChannels(steps) {
-  const grouped = steps.some(({ op }) => op === "grouped");
-  const stacks = steps.some(({ op }) => op === "concat");
-  const normed = steps.some(({ before, after }) => `${before}${after}`.includes("LayerNorm"));
-  const real = steps.filter(({ op }) => op === "input" || WEIGHTED.includes(op));
-  const sizes = [...new Set(real.map(({ shape }) => shape[0]))].sort((a, b) => a - b);
-  const rank = ({ shape }) => {
-    if (grouped) return 4;
-    if (stacks) return shape[0] < steps[0].shape[0] ? 1 : 2;
-    return Math.min(sizes.indexOf(shape[0]) + (normed ? 3 : 2), 4);
-  };
-  const counts = [];
-  steps.forEach((step, i) => {
-    const below = step.sources.map((source) => counts[source]);
-    if (step.op === "input") counts.push(stacks ? 2 : rank(step));
-    else if (step.op === "concat") counts.push(below.reduce((sum, count) => sum + count, 0));
-    else if (stacks && WEIGHTED.includes(step.op) && feedsStack(steps, i)) counts.push(1);
-    else counts.push(WEIGHTED.includes(step.op) && step.op !== "depthwise" ? rank(step) : below[0]);
-  });
-  return counts;
-}
-
-const feedsStack = (steps, i) =>
-  steps.some(({ op, sources }) => op === "concat" && sources.includes(i));
-
-/** The places, along the strip, that output `place` of a layer reads: [place or null, tap]. */
-function reads(step, place, n) {
-  const stride = Math.min(step.stride, n);
-  if (step.op === "patch") return range(stride).map((tap) => [place * stride + tap, tap]);
-  const taps = Math.min(step.kernel, 5);
-  const start = place * stride - (taps % 2 ? (taps - 1) / 2 : 0);
-  return range(taps).map((tap) => {
-    const at = start + tap;
-    return [at >= 0 && at < n ? at : null, tap];
-  });
-}
-
-/** The groups of places that attend to one another. */
-function windowsOf(op, n) {
-  if (op === "attention") return [range(n)];
-  const size = 2;
-  const shift = op === "shifted" ? 1 : 0;
-  const groups = range(Math.ceil((n + shift) / size)).map((g) =>
-    range(size)
-      .map((i) => g * size + i - shift)
-      .filter((at) => at >= 0 && at < n),
-  );
-  return groups.filter((group) => group.length);
-}
-
-const erf = (x) => {
-  // Abramowitz and Stegun 7.1.26, good to 1.5e-7.
-  const t = 1 / (1 + 0.3275911 * Math.abs(x));
-  const sum =
-    ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
-  return Math.sign(x) * (1 - sum * Math.exp(-x * x));
-};
-const ACTIVATIONS = {
-  ReLU: (v) => Math.max(v, 0),
-  ReLU6: (v) => clamp(v, 0, 6),
-  GELU: (v) => (v / 2) * (1 + erf(v / Math.SQRT2)),
-  SiLU: (v) => v / (1 + Math.exp(-v)),
-  Sigmoid: (v) => 1 / (1 + Math.exp(-v)),
-};
-
-/** What norms and activations make of a strip, one after the other. */
-function finished(values, words) {
-  for (const word of words.split(", ")) {
-    if (word === "LayerNorm") {
-      const places = range(values[0].length).map((at) => values.map((row) => row[at]));
-      const stats = places.map((all) => {
-        const mean = all.reduce((sum, v) => sum + v, 0) / all.length;
-        const spread = all.reduce((sum, v) => sum + (v - mean) ** 2, 0) / all.length;
-        return [mean, Math.sqrt(spread + 1e-6)];
-      });
-      values = values.map((row) => row.map((v, at) => (v - stats[at][0]) / stats[at][1]));
-    } else if (ACTIVATIONS[word]) {
-      values = values.map((row) => row.map(ACTIVATIONS[word]));
-    }
-  }
-  return values;
-}
-
-/** The weight of output channel o for input channel i at a tap, of the layer at place `layer`. */
-function weightOf(layer, o, i, tap) {
-  return PATTERN[(3 * o + 9 * i + 6 * tap + 8 * layer) % PATTERN.length];
-}
-
-/**
- * The small numbers of each step: {values, terms}. `values` are rows of channels; `terms[r][c]` lists
- * what one of them is made of: [number, weight] pairs whose products add up to it, before the
- * activation.
- */
-export function smallNumbers(steps, zero = false) {
-  const counts = smallChannels(steps);
-  const made = [];
-  steps.forEach((step, index) => {
-    const below = step.sources.map((source) => made[source].values);
-    const count = counts[index];
-    let terms;
-    if (step.op === "input") {
-      made.push({ values: X.slice(0, count), terms: X.slice(0, count).map((r) => r.map(() => [])) });
-      return;
-    }
-    const x = finished(below[0], step.before);
-    const n = x[0].length;
-    const places = range(Math.ceil(n / Math.min(step.stride, n)));
-    // A sigmoid that is not to be 0 or 1 takes small numbers.
-    const scale = zero ? 0 : step.after === "Sigmoid" ? 0.2 : 1;
-    const weight = (o, i, tap) => scale * weightOf(index, o, i, tap);
-    if (step.op === "same") {
-      terms = x.map((row) => row.map((v) => [[v, 1]]));
-    } else if (step.op === "add") {
-      terms = x.map((row, r) => row.map((v, c) => below.map((one) => [one[r][c], 1])));
-    } else if (step.op === "multiply") {
-      terms = x.map((row, r) => row.map((v, c) => [[v, below[1][r][Math.min(c, below[1][r].length - 1)]]]));
-    } else if (step.op === "concat") {
-      terms = below.flatMap((one) => one.map((row) => row.map((v) => [[v, 1]])));
-    } else if (step.op === "mean") {
-      terms = x.map((row) => [row.map((v) => [v, 1 / n])]);
-    } else if (step.op === "average") {
-      terms = x.map((row) =>
-        places.map((p) => {
-          const seen = reads(step, p, n);
-          return seen.map(([at]) => [at === null ? 0 : row[at], 1 / seen.length]);
-        }),
-      );
-    } else if (step.op === "max") {
-      terms = x.map((row) =>
-        places.map((p) => {
-          const seen = reads(step, p, n).filter(([at]) => at !== null);
-          return [[Math.max(...seen.map(([at]) => row[at])), 1]];
-        }),
-      );
-    } else if (step.op === "dense") {
-      terms = range(count).map((o) => [
-        x.flatMap((row, i) => row.map((v, at) => [v, weight(o, i, at)])),
-      ]);
-    } else if (["attention", "windows", "shifted"].includes(step.op)) {
-      const token = (at) => x.map((row) => row[at]);
-      const score = (a, b) =>
-        token(a).reduce((sum, v, i) => sum + v * token(b)[i], 0) / Math.sqrt(x.length);
-      const groups = windowsOf(step.op, n);
-      terms = x.map((row) =>
-        row.map((_, at) => {
-          const group = groups.find((one) => one.includes(at));
-          const powers = group.map((other) => Math.exp(score(at, other)));
-          const total = powers.reduce((sum, p) => sum + p, 0);
-          return group.map((other, i) => [row[other], zero ? 0 : powers[i] / total]);
-        }),
-      );
-    } else {
-      // A convolution: every channel of its group, at every tap.
-      const groups = { depthwise: count, grouped: 2 }[step.op] ?? 1;
-      const each = x.length / groups;
-      terms = range(count).map((o) => {
-        const first = Math.floor(o / (count / groups)) * each;
-        return places.map((p) =>
-          range(each).flatMap((i) =>
-            reads(step, p, n).map(([at, tap]) => [
-              at === null ? 0 : x[first + i][at],
-              weight(o, i, tap),
-            ]),
-          ),
-        );
-      });
-    }
-    const sums = terms.map((row) =>
-      row.map((all) => all.reduce((sum, [v, w]) => sum + v * w, 0)),
-    );
-    made.push({ values: finished(sums, step.after), terms });
-  });
-  return made;
-}
-
-const tenth = (value) => formatNumber(Math.round(value * 10) / 10);
-
-/** How one of the small numbers came about. */
-export function arithmeticText(steps, numbers, index, r, c) {
-  const step = steps[index];
-  const where = `channel ${r}, place ${c}`;
-  const result = tenth(numbers[index].values[r][c]);
-  if (step.op === "input") return `x, ${where}: ${result}.`;
-  if (step.op === "same") return `${where}: ${result}, as it came.`;
-  const all = numbers[index].terms[r][c];
-  const sum = all.reduce((total, [v, w]) => total + v * w, 0);
-  const words = step.after.split(", ").filter((word) => ACTIVATIONS[word] || word === "LayerNorm");
-  const after = words.length ? `, after ${words.join(" and ")} ${result}` : "";
-  if (step.op === "add") {
-    const [f, x] = all.map(([v]) => factor(tenth(v)));
-    return `${where}: F ${f} + x ${x} = ${tenth(sum)}${after}.`;
-  }
-  if (step.op === "multiply") {
-    return `${where}: ${factor(tenth(all[0][0]))} × gate ${tenth(all[0][1])} = ${tenth(sum)}.`;
-  }
-  if (step.op === "concat") return `${where}: ${result}, one of the rows stacked here.`;
-  if (step.op === "max") return `${where}: the largest of its window, ${result}.`;
-  if (step.op === "mean") return `${where}: the mean of the row, ${result}.`;
-  const kept = all.filter(([v, w]) => v !== 0 && w !== 0);
-  const products = kept.map(([v, w]) => `${factor(tenth(v))}×${factor(tenth(w))}`).join(" + ");
-  return `${where}: ${products || "nothing but zeros"} = ${tenth(sum)}${after}.`;
-}
-
-// -- words
-
-/** "256 × 56 × 56". */
-export const shapeText = (shape) => shape.join(" × ");
-
-/** What a middle unit of a stage sees, in pixels of a side. */
-export function seesText({ field, sees }, side) {
-  if (field !== null && field > side) return `${formatCount(field)}: all`;
-  return sees >= side ? "all" : `${sees}`;
-}
-
-/** The stage in a sentence. */
-export function stageText(network, stage) {
-  const share = (part, all) =>
-    part < all / 200 ? "under 1 %" : `${Math.round((100 * part) / all)} %`;
-  const side = network.input[1];
-  const sees =
-    stage.sees >= side
-      ? `a unit in the middle sees all ${side} pixels of a side`
-      : `a unit in the middle sees ${stage.sees} of ${side} pixels of a side`;
-  return (
-    `${stage.name}: ${plural(stage.blocks.length, "block")}, out comes ${shapeText(stage.shape)}; ` +
-    `${shortCount(stage.params)} parameters (${share(stage.params, network.params)} of all), ` +
-    `${shortCount(stage.macs)} multiply-adds (${share(stage.macs, network.macs)}); ${sees}.`
-  );
-}
-
-/** The shape of the whole: the one that most networks share, or another. */
-export function outlineText(network) {
-  const stages = network.stages.filter(({ name }) => name.startsWith("stage"));
-  const [first, last] = [stages[0], stages[stages.length - 1]].map(({ shape }) => shape);
-  const [from, to] = [first, last].map(([, height, width]) => `${height} × ${width}`);
-  if (from === to) {
-    return `Not the shape of the others: one grid of ${from} and ${first[0]} channels from first to last.`;
-  }
-  return (
-    `The shape they share: the grid shrinks from ${from} to ${to}, the channels widen from ` +
-    `${formatCount(first[0])} to ${formatCount(last[0])}, then a head.`
-  );
-}
-
-/** What a step does, and what it costs in the real network. */
-export function stepText(step) {
-  const does = {
-    input: "What comes in",
-    same: "x goes by untouched",
-    add: "The two are added, number by number",
-    concat: "The maps are stacked, none is changed",
-    multiply: "Each map is multiplied by the one number of its gate",
-    mean: "Each map becomes one number, its mean",
-    max: "The largest number of each window goes on",
-    average: "The mean of each window goes on",
-    conv: "Each new channel sums a neighbourhood of all channels",
-    grouped: "Each new channel sums a neighbourhood, in its own group of channels only",
-    depthwise: "Each channel by itself: one kernel looks around in it",
-    pointwise: "At each place by itself the channels are mixed",
-    patch: "Each patch is taken as one, and no two overlap",
-    dense: "Every number is mixed with every other",
-    attention: "Each place takes a weighted mean of all places, more of those like itself",
-    windows: "Each place takes a weighted mean of the places in its window",
-    shifted: "The same in windows shifted by half, across the borders of before",
-  }[step.op];
-  const cost =
-    step.params || step.macs
-      ? `; ${shortCount(step.params)} parameters, ${shortCount(step.macs)} multiply-adds`
-      : "";
-  return `${does}. Out comes ${shapeText(step.shape)}${cost}.`;
-}
-
-/** What becomes of x when every weight of the block is 0. */
-export function zeroText(steps) {
-  if (!steps.some(({ params }) => params > 0)) return "There are no weights here.";
-  const numbers = smallNumbers(steps, true);
-  const [x, out] = [numbers[0].values, numbers[numbers.length - 1].values];
-  const last = steps[steps.length - 1];
-  if (same(x, out)) return "With all weights 0 the block hands x on: doing nothing is easy.";
-  if (last.op === "concat" && x.every((row) => out.some((one) => same(one, row)))) {
-    return "With all weights 0 x is still there, with zeros beside it.";
-  }
-  return last.op === "add"
-    ? "With all weights 0 nothing is left: x changes its shape here, and its way has weights too."
-    : "With all weights 0 nothing is left of x: even to hand it on would have to be learned.";
-}
-
-// -- the timeline
-
-const FIRST_AFTER_GAP = 2012;
-
-/** Where each network stands: {name, x, y, text, labelX, labelY, anchor}, y counted downwards. */
-export function placesOf(measure, width, height) {
-  const [, , ticks] = MEASURES.find(([id]) => id === measure);
-  const values = NETWORKS.map((network) => network[measure]);
-  const [low, high] = [Math.min(...values, ticks[0]), Math.max(...values)].map(Math.log);
-  const left = 84;
-  const unit = (width - left - 50) / 11.2;
-  const xOf = (year) => left + (year < FIRST_AFTER_GAP ? 0 : 1.2 + year - FIRST_AFTER_GAP) * unit;
-  const yOf = (value) => 18 + (1 - (Math.log(value) - low) / (high - low)) * (height - 60);
-  const points = NETWORKS.map((network) => ({
-    name: network.name,
-    text: network.label,
-    x: xOf(network.year),
-    y: yOf(network[measure]),
-  }));
-  // Each label moves around its marker to where it covers least, a few times over.
-  const marks = points.map(({ x, y }) => [x - 9, y - 9, x + 9, y + 9]);
-  const shared = (a, b) =>
-    Math.max(Math.min(a[2], b[2]) - Math.max(a[0], b[0]), 0) *
-    Math.max(Math.min(a[3], b[3]) - Math.max(a[1], b[1]), 0);
-  const optionsOf = ({ x, y, text }) => {
-    const long = text.length * 7.2;
-    return [
-      [0, -14, "middle"],
-      [0, 22, "middle"],
-      [12, 4, "start"],
-      [-12, 4, "end"],
-      [10, -10, "start"],
-      [-10, -10, "end"],
-      [10, 18, "start"],
-      [-10, 18, "end"],
-      [0, -28, "middle"],
-      [0, 36, "middle"],
-    ].map(([dx, dy, anchor], rank) => {
-      const start = x + dx - { start: 0, middle: long / 2, end: long }[anchor];
-      const box = [start, y + dy - 11, start + long, y + dy + 3];
-      const outside = box[0] < 44 || box[2] > width || box[1] < 0 || box[3] > height - 22;
-      return { labelX: x + dx, labelY: y + dy, anchor, box, cost: rank + (outside ? 1e6 : 0) };
-    });
-  };
-  const options = points.map(optionsOf);
-  const chosen = options.map(([first]) => first);
-  for (let round = 0; round < 5; round += 1) {
-    options.forEach((mine, i) => {
-      const costOf = (one) =>
-        one.cost +
-        marks.reduce((sum, mark) => sum + shared(one.box, mark), 0) +
-        chosen.reduce((sum, other, j) => sum + (i === j ? 0 : shared(one.box, other.box)), 0);
-      chosen[i] = mine.reduce((best, one) => (costOf(one) < costOf(best) ? one : best));
-    });
-  }
-  points.forEach((point, i) => Object.assign(point, chosen[i]));
-  return { points, xOf, yOf, ticks };
-}
-
-// ---------------------------------------------------------------- the view
+// (whether all its weights are 0).
+/* From common.js: formatCount, range, same, changedPart, el, createRoot, setText, put, svg,
+   createSelect, createCheck, createButton, createAnnouncer, readState, linkModel; from
+   lineage_networks.js NETWORKS, CONSTRAINTS, MEASURES, shortCount, networkOf, stageOf, blockOf,
+   settled, shapeText, seesText, stageText, outlineText, stepText, placesOf; from lineage_numbers.js
+   smallNumbers, arithmeticText, zeroText; from lineage_plan.js createPlan. */
 
 const NAMES = ["measure", "model", "stage", "block", "step", "zero"];
 const HEIGHT = 290; // of the timeline
 const HINT =
-  "Choose a network, then a stage, then a block: with the pointer, or with Tab and the arrow keys. " +
-  "A line leads from what a network builds on.";
-const GAP = 24; // pixels between two rows of a block's plan, at the least
+  "Choose a network, then a stage, then a block: with the pointer, or with Tab and the arrow " +
+  "keys. A line leads from what a network builds on.";
 const PACE = 1100; // milliseconds from one step to the next
 
 /**
- * A row of things of which one is chosen: the arrow keys move the choice, Tab leaves it. `items`
- * lists the elements in their order; each is told by `chosen(i)`.
+ * Things of which one is chosen: the arrow keys move the choice, Tab leaves it. `items` lists the
+ * elements in their order, `show(index)` marks the one that is chosen.
  */
 function createChoice(root, onChoose) {
   const choice = { items: [] };
@@ -589,11 +149,11 @@ function render({ model, el: host }) {
     change({ step: state.step < count ? count : 0 });
   });
   const zero = createCheck({ label: "all weights 0", onChange: (on) => change({ zero: on }) });
-  const wires = svg("svg", { class: "cx-wires", "aria-hidden": "true" });
-  const plan = el("div", { class: "cx-plan" });
-  const area = el("div", { class: "cx-area" }, wires, plan);
-  let cards = [];
-  let planFor = "";
+  const plan = createPlan((at) => {
+    cell = at;
+    drawNumbers();
+  });
+  const shown = {}; // for which state each part was last built: what does not change stays in place
 
   function start() {
     if (state.step >= blockOf(state).count) change({ step: 0 });
@@ -638,18 +198,19 @@ function render({ model, el: host }) {
     chips,
     el("div", { class: "cx-heading" }, blockName, blockCost),
     el("div", { class: "cx-bar" }, el("div", { class: "cx-buttons" }, next, play, all), zero.root),
-    area,
+    plan.root,
     el(
       "p",
       { class: "cx-note" },
-      "Bars: how many channels there are. Small numbers: a block of this plan with a few channels (rows) and 4 places " +
-        "(columns), weights of −1, 0 and 1, without BatchNorm.",
+      "Bars: how many channels there are. Small numbers: a block of this plan with a few " +
+        "channels (rows) and 4 places (columns), weights of −1, 0 and 1, without BatchNorm.",
     ),
     readout,
     announcer.root,
   );
 
   function drawTimeline() {
+    if (!isNew("timeline", state.measure, state.model, root.clientWidth)) return;
     const width = Math.max(root.clientWidth - 8, 300);
     const { points, xOf, yOf, ticks } = placesOf(state.measure, width, HEIGHT);
     put(timeline, "viewBox", `0 0 ${width} ${HEIGHT}`);
@@ -701,6 +262,7 @@ function render({ model, el: host }) {
   }
 
   function drawNetwork() {
+    if (!isNew("network", state.model)) return;
     const network = networkOf(state);
     name.replaceChildren(
       `${network.label} `,
@@ -708,8 +270,8 @@ function render({ model, el: host }) {
     );
     setText(
       about,
-      `${shortCount(network.params)} parameters, ${shortCount(network.macs)} multiply-adds for an image of ` +
-        `${shapeText(network.input)}, ${network.depth} layers one behind the other.`,
+      `${shortCount(network.params)} parameters, ${shortCount(network.macs)} multiply-adds for ` +
+        `an image of ${shapeText(network.input)}, ${network.depth} layers one behind the other.`,
     );
     const labelOf = (one) => NETWORKS.find(({ name: id }) => id === one).label;
     const kin = Object.entries(network.builds_on).map(([one, what]) => `${labelOf(one)}: ${what}`);
@@ -725,217 +287,99 @@ function render({ model, el: host }) {
     );
   }
 
+  /** Whether a part is to be built anew: the first time, and when what it shows is another. */
+  function isNew(part, ...of) {
+    if (same(shown[part], of)) return false;
+    shown[part] = of;
+    return true;
+  }
+
   function drawStages() {
     const network = networkOf(state);
-    const side = network.input[1];
-    setText(outline, outlineText(network));
-    flow.style.setProperty("--cx-columns", network.stages.length);
-    const shares = (stage) => [
-      [shortCount(stage.params), stage.params / network.params],
-      [shortCount(stage.macs), stage.macs / network.macs],
-      [seesText(stage, side), stage.sees / side],
+    const stage = stageOf(state);
+    if (isNew("stages", state.model)) {
+      setText(outline, outlineText(network));
+      flow.style.setProperty("--cx-columns", network.stages.length);
+      stages.items = network.stages.map((one) => createStage(network, one));
+      flow.replaceChildren(rowHeads(), ...stages.items);
+    }
+    stages.show(state.stage);
+    setText(stageLine, stageText(network, stage));
+    if (isNew("blocks", state.model, state.stage)) {
+      blocks.items = stage.blocks.map((kind, i) => {
+        const words = `block ${i + 1}: ${network.kinds[kind].title}`;
+        const told = { role: "radio", title: words, "aria-label": words };
+        return el("div", { class: "cx-chip", ...told }, i + 1);
+      });
+      put(chips, "aria-label", `blocks of ${stage.name}: arrow keys move on`);
+      chips.replaceChildren(el("span", { class: "cx-quiet" }, "blocks"), ...blocks.items);
+      chips.hidden = blocks.items.length < 2;
+    }
+    blocks.show(state.block);
+  }
+
+  /** What the rows of the stages' cards show; short words where there is little room. */
+  function rowHeads() {
+    const words = (roomy, tight) => [
+      el("span", { class: "cx-roomy" }, roomy),
+      el("span", { class: "cx-tight" }, tight),
     ];
-    const value = (words, part) =>
+    return el(
+      "div",
+      { class: "cx-row-heads", "aria-hidden": "true" },
+      el("span"),
+      el("span"),
+      el("span", {}, "channels"),
+      el("span", {}, "grid"),
+      el("span", {}, ...words("parameters", "params")),
+      el("span", {}, ...words("multiply-adds", "MACs")),
+      el("span", {}, ...words("pixels seen", "sees")),
+    );
+  }
+
+  /** A stage as a card: its volume as wide as its channels are many, its numbers, their shares. */
+  function createStage(network, stage) {
+    const [channels, grid] = stage.shape;
+    const side = network.input[1];
+    const tall = 60 * Math.sqrt((grid ?? 1) / side);
+    const wide = 64 * Math.sqrt(channels / 2048);
+    const size = `height: ${tall.toFixed(1)}px; width: ${wide.toFixed(1)}px`;
+    const many = stage.blocks.length > 1 ? ` ×${stage.blocks.length}` : "";
+    const share = (words, part) =>
       el(
         "span",
         { class: "cx-share" },
         el("span", {}, words),
         el("i", { style: `width: ${(100 * part).toFixed(1)}%` }),
       );
-    const focused = flow.contains(document.activeElement);
-    const heads = [
-      [""],
-      [""],
-      ["channels"],
-      ["grid"],
-      ["parameters", "params"],
-      ["multiply-adds", "MACs"],
-      ["pixels seen", "sees"],
-    ];
-    stages.items = network.stages.map((stage) => {
-      const [channels, grid] = stage.shape;
-      const tall = 60 * Math.sqrt((grid ?? 1) / side);
-      const wide = 64 * Math.sqrt(channels / 2048);
-      const box = el("i", {
-        class: "cx-volume",
-        style: `height: ${tall.toFixed(1)}px; width: ${wide.toFixed(1)}px`,
-      });
-      const node = el(
-        "div",
-        { class: "cx-stage-card", role: "radio", "aria-label": stageText(network, stage) },
-        el("span", { class: "cx-box" }, box),
-        el(
-          "span",
-          { class: "cx-stage-name" },
-          stage.name,
-          stage.blocks.length > 1 ? el("span", { class: "cx-quiet cx-times" }, ` ×${stage.blocks.length}`) : "",
-        ),
-        el("span", {}, formatCount(channels)),
-        el("span", {}, grid ? `${grid}\u2009×\u2009${grid}` : "–"),
-        ...shares(stage).map(([words, part]) => value(words, part)),
-      );
-      return node;
-    });
-    flow.replaceChildren(
+    return el(
+      "div",
+      { class: "cx-stage-card", role: "radio", "aria-label": stageText(network, stage) },
+      el("span", { class: "cx-box" }, el("i", { class: "cx-volume", style: size })),
       el(
-        "div",
-        { class: "cx-row-heads", "aria-hidden": "true" },
-        ...heads.map(([words, short]) =>
-          el(
-            "span",
-            {},
-            ...(short
-              ? [el("span", { class: "cx-roomy" }, words), el("span", { class: "cx-tight" }, short)]
-              : [words]),
-          ),
-        ),
+        "span",
+        { class: "cx-stage-name" },
+        stage.name,
+        el("span", { class: "cx-quiet cx-times" }, many),
       ),
-      ...stages.items,
+      el("span", {}, formatCount(channels)),
+      el("span", {}, grid ? `${grid}\u2009×\u2009${grid}` : "–"),
+      share(shortCount(stage.params), stage.params / network.params),
+      share(shortCount(stage.macs), stage.macs / network.macs),
+      share(seesText(stage, side), stage.sees / side),
     );
-    stages.show(state.stage);
-    if (focused) stages.items[state.stage].focus();
-    setText(stageLine, stageText(network, stageOf(state)));
-
-    const stage = stageOf(state);
-    const inChips = chips.contains(document.activeElement);
-    blocks.items = stage.blocks.map((kind, i) => {
-      const { title } = network.kinds[kind];
-      const words = `block ${i + 1}: ${title}`;
-      return el("div", { class: "cx-chip", role: "radio", title: words, "aria-label": words }, i + 1);
-    });
-    put(chips, "aria-label", `blocks of ${stage.name}: arrow keys move on`);
-    chips.replaceChildren(el("span", { class: "cx-quiet" }, "blocks"), ...blocks.items);
-    chips.hidden = blocks.items.length < 2;
-    blocks.show(state.block);
-    if (inChips) blocks.items[state.block].focus();
   }
 
-  /** A card for each step, in its lane and row. */
-  function buildPlan(block) {
-    const key = JSON.stringify([state.model, state.stage, state.block]);
-    if (key === planFor) return;
-    planFor = key;
-    const { steps } = block;
-    const lanes = [...new Set(steps.map(({ lane }) => lane).filter((lane) => lane >= 0))].sort();
-    if (steps.length > 1 && !lanes.includes(1)) lanes.push(1);
-    const used = lanes.filter((lane) => steps.some((s, i) => i && s.lane === lane));
-    plan.style.setProperty("--cx-lanes", Math.max(used.length, 1));
-    const most = Math.max(...steps.map(({ shape }) => shape[0]));
-    const last = Math.max(...steps.map(({ row }) => row));
-    cards = steps.map((step, i) => {
-      const strip = createGrid({
-        label: `${step.name}: arrow keys walk over the small numbers`,
-        kind: "strip",
-        onPoint: (r, c) => {
-          cell = [i, r, c];
-          drawReadout();
-          drawStrips();
-        },
-        onLeave: () => {
-          cell = null;
-          drawReadout();
-          drawStrips();
-        },
-      });
-      const words = [step.before, step.name, step.after].filter(Boolean);
-      const node = el(
-        "div",
-        { class: `cx-step-card cx-op-${step.op}` },
-        el(
-          "div",
-          { class: "cx-step-words" },
-          el("b", {}, step.name),
-          ...(words.length > 1
-            ? [
-                el(
-                  "span",
-                  { class: "cx-quiet" },
-                  [step.before && `after ${step.before}`, step.after && `then ${step.after}`]
-                    .filter(Boolean)
-                    .join("; "),
-                ),
-              ]
-            : []),
-          el(
-            "span",
-            { class: "cx-quiet" },
-            shapeText(step.shape) + (step.params ? `, ${shortCount(step.params)} weights` : ""),
-          ),
-          el("i", {
-            class: "cx-wide",
-            style: `width: ${Math.max((100 * step.shape[0]) / most, 2).toFixed(1)}%`,
-          }),
-        ),
-        strip.root,
-      );
-      const wide = i === 0 || step.lane < 0;
-      const lane = used.indexOf(step.lane) + 1;
-      node.style.gridColumn = wide ? "1 / -1" : String(lane);
-      // What goes by stands beside all that it goes by.
-      const until = steps.find(({ sources }) => sources.includes(i))?.row ?? last;
-      const alone = step.op === "same" || steps.every((s, j) => s.lane !== step.lane || j === i);
-      node.style.gridRow =
-        alone && !wide ? `${step.row + 1} / ${Math.max(until, step.row + 1) + 1}` : String(step.row + 1);
-      return { node, strip, step };
-    });
-    plan.replaceChildren(...cards.map(({ node }) => node));
-  }
-
-  function drawStrips() {
+  function drawNumbers() {
     const { steps } = blockOf(state);
-    const numbers = smallNumbers(steps, state.zero);
-    const most = largest(numbers.map(({ values }) => values));
-    cards.forEach(({ node, strip, step }, i) => {
-      const { values } = numbers[i];
-      const known = step.order <= state.step;
-      strip.resize(...shapeOf(values));
-      values.forEach((row, r) =>
-        row.forEach((value, c) =>
-          strip.paint(r, c, {
-            text: known ? tenth(value) : "",
-            strength: known ? Math.sign(value) * Math.sqrt(Math.abs(value) / most) : 0,
-            states: cell && same(cell, [i, r, c]) ? "here" : known ? "" : "unknown",
-            label: `channel ${r}, place ${c}: ${known ? tenth(value) : "not yet computed"}`,
-          }),
-        ),
-      );
-      const now = i > 0 && step.op !== "same" && step.order === state.step;
-      node.classList.toggle("cx-now", now);
-      node.classList.toggle("cx-known", known);
-    });
-  }
-
-  /** A line from each step to those that it feeds, known ones dark. */
-  function drawWires() {
-    const box = area.getBoundingClientRect();
-    const edge = (node, bottom) => {
-      const place = node.getBoundingClientRect();
-      return [place.left + place.width / 2 - box.left, (bottom ? place.bottom : place.top) - box.top];
-    };
-    put(wires, "viewBox", `0 0 ${box.width} ${box.height}`);
-    put(wires, "width", box.width);
-    put(wires, "height", box.height);
-    wires.replaceChildren(
-      ...cards.flatMap(({ node, step }) =>
-        step.sources.map((source) => {
-          const from = edge(cards[source].node, true);
-          const to = edge(node, false);
-          // It changes lanes in the gap above where ways meet, else in the gap below where they part.
-          const meet = step.sources.length > 1;
-          const [start, end] = meet ? [to[1] - GAP, to[1]] : [from[1], from[1] + GAP];
-          const middle = (start + end) / 2;
-          const d =
-            `M${from}V${start}C${from[0]},${middle} ${to[0]},${middle} ${to[0]},${end}` +
-            `V${to[1]}`;
-          return svg("path", { d, class: step.order <= state.step ? "cx-near" : "" });
-        }),
-      ),
-    );
+    plan.paint(steps, smallNumbers(steps, state.zero), state.step, cell);
+    drawReadout();
   }
 
   function drawReadout() {
     const { steps, count } = blockOf(state);
-    const index = cell ? cell[0] : steps.findIndex((s) => s.op !== "same" && s.order === state.step);
+    const current = steps.findIndex(({ op, order }) => op !== "same" && order === state.step);
+    const index = cell ? cell[0] : current;
     const step = steps[index];
     const known = step.order <= state.step;
     const numbers = smallNumbers(steps, state.zero);
@@ -956,22 +400,18 @@ function render({ model, el: host }) {
   function drawBlock() {
     const block = blockOf(state);
     const stage = stageOf(state);
-    const many = stage.blocks.length > 1;
-    setText(
-      blockName,
-      many ? `Block ${state.block + 1} of ${stage.name}: ${block.title}` : `${stage.name}: ${block.title}`,
-    );
-    if (stage.name === block.title) setText(blockName, `The ${stage.name}`);
+    const which =
+      stage.blocks.length > 1 ? `Block ${state.block + 1} of ${stage.name}` : stage.name;
+    setText(blockName, stage.name === block.title ? which : `${which}: ${block.title}`);
     setText(
       blockCost,
       `${shortCount(block.params)} parameters, ${shortCount(block.macs)} multiply-adds`,
     );
     setText(all, state.step < block.count ? "Show all" : "Clear");
     zero.box.checked = state.zero;
-    buildPlan(block);
-    drawStrips();
-    drawWires();
-    drawReadout();
+    if (isNew("plan", state.model, state.stage, state.block)) plan.build(block.steps);
+    drawNumbers();
+    plan.wire(state.step);
   }
 
   function draw() {
@@ -987,10 +427,10 @@ function render({ model, el: host }) {
   const onResize = new ResizeObserver(() => {
     if (root.clientWidth !== width) drawTimeline();
     width = root.clientWidth;
-    drawWires();
+    plan.wire(state.step);
   });
   onResize.observe(root);
-  onResize.observe(plan);
+  onResize.observe(plan.grid);
   return () => {
     onResize.disconnect();
     stop();

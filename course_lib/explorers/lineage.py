@@ -48,7 +48,7 @@ class Lineage(Explorer):
     """
 
     _script = "lineage.js"
-    _data = "lineage.json"
+    _parts = ("lineage.json", "lineage_networks.js", "lineage_numbers.js", "lineage_plan.js")
     _state_names = ("measure", "model", "stage", "block", "step", "zero")
     _frame_height = 1300
 

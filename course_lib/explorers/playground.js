@@ -258,10 +258,12 @@ function render({ model, el: host }) {
     const end = t < 0 ? ends.below : ends.above;
     return end.map((channel) => Math.round(255 + (channel - 255) * Math.abs(t)));
   };
-  const grey = ([low, high]) => (value) => {
-    const level = Math.round(high > low ? ((value - low) / (high - low)) * 255 : 0);
-    return [level, level, level];
-  };
+  const grey =
+    ([low, high]) =>
+    (value) => {
+      const level = Math.round(high > low ? ((value - low) / (high - low)) * 255 : 0);
+      return [level, level, level];
+    };
 
   function draw() {
     const image = shown();

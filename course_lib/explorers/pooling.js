@@ -734,8 +734,7 @@ function render({ model, el: host }) {
     sliders.kernel_size.update(state.kernel_size, { highest: Math.min(height, width) });
     sliders.stride.update(state.stride);
     fill.box.checked = state.filled;
-    const idOf = (presets, rows) =>
-      presets.find(([, , made]) => same(made, rows))?.[0] ?? "custom";
+    const idOf = (presets, rows) => presets.find(([, , made]) => same(made, rows))?.[0] ?? "custom";
     imagePreset.select.value = idOf(IMAGES, state.image);
     kernelPreset.select.value = idOf(KERNELS, state.kernel);
   }

@@ -21,10 +21,11 @@ NUMBERED = [  # explorers with cells that hold numbers
     Channels(),
     Connections(),
     InsideCNN(),
+    Lineage(step=99),
     Pooling(kind="average", shift=1),
     SlidingKernel(filled=True, kernel=SOBEL),
 ]
-EXPLORERS = [*NUMBERED, Lineage(), Playground(), ReceptiveField()]
+EXPLORERS = [*NUMBERED, Playground(), ReceptiveField()]
 
 COLOURS = """() => {
     const pen = document.createElement('canvas').getContext('2d', {willReadFrequently: true});

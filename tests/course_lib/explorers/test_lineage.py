@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from course_lib import nets
 from course_lib.explorers import Lineage, lineage, lineage_facts
+from course_lib.explorers.lineage_story import STORY
 from course_lib.receptive_field_torch import receptive_field_of
 
 NETWORKS = lineage.networks()
@@ -43,7 +44,7 @@ def every_block():
 # ── the data file ───────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", lineage_facts.STORY)
+@pytest.mark.parametrize("name", STORY)
 def test_the_file_says_what_the_network_is_today(name):
     fresh = json.loads(json.dumps(lineage_facts.network(name)))
     assert fresh == NETWORKS[name], "run python -m course_lib.explorers.lineage_facts"
@@ -52,9 +53,9 @@ def test_the_file_says_what_the_network_is_today(name):
 def test_the_file_is_as_the_command_writes_it():
     text = lineage_facts.FILE.read_text(encoding="utf-8")
     assert text == lineage_facts.as_text(json.loads(text))
-    order = [name for name in nets.list() if name in lineage_facts.STORY]
+    order = [name for name in nets.list() if name in STORY]
     assert [one["name"] for one in json.loads(text)] == order
-    assert len(order) == len(lineage_facts.STORY) == 14
+    assert len(order) == len(STORY) == 14
 
 
 @pytest.mark.parametrize("name", NETWORKS)
