@@ -1,8 +1,10 @@
 """The exercises of chapter 06: their proof, and answers that learners really write."""
 
 import re
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from autograder.plain import realise
 from autograder.proof import prove
 from course_lib import data, nets, training
 
+ROOT = Path(__file__).resolve().parents[3]
 BY_NAME = {exercise.name: exercise for exercise in ch06.EXERCISES}
 NAMES = list(BY_NAME)
 # Functions on 20 seeds; a network costs more than a sum.
@@ -278,6 +281,22 @@ def test_digits_held_back_are_none_of_the_training():
         seen = {image.tobytes() for image in images}
         assert sum(image.tobytes() in seen for image in held_back) == 0
         assert len(case.targets) == 450
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_our_own_classifier_is_far_above_the_threshold(seed):
+    """All ten seeds, with their seconds: ``python benchmarks/digit_classifier.py``."""
+    benchmark = runpy.run_path(str(ROOT / "benchmarks/digit_classifier.py"))
+    accuracy, _ = benchmark["measured"](benchmark["ours"](), seed)
+    assert accuracy >= benchmark["LEAST"]
+
+
+def test_the_benchmark_says_which_limits_are_missed():
+    missed = runpy.run_path(str(ROOT / "benchmarks/digit_classifier.py"))["missed"]
+    assert not missed([0.99, 0.985], [1, 2])
+    assert missed([0.98, 0.98], [1, 1])
+    assert missed([1, 1, 1, 0.97], [1, 1, 1, 1])
+    assert missed([0.99], [8])
 
 
 # ── the quiz: answers found in another way ──────────────────────────────────────────────────────
