@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
 
 from course_lib._validate import Array, IntOrPair, Padding, batch, pair
 from course_lib.ops._dtypes import computing_and_result_types
@@ -110,31 +111,28 @@ def col2im(
 
 
 def window_view(x: Array, settings: ConvSettings) -> Array:
-    """(N, C, H_p, W_p) → (N, G, C/G, K_h, K_w, H_out, W_out): x unbroken in memory is not copied.
+    """(N, C, H_p, W_p) → (N, G, C/G, K_h, K_w, H_out, W_out) without copying anything.
 
     Entry [n, g, c, i, j, r, q] is pixel (r·s_h + i·d_h, q·s_w + j·d_w) of channel c in group g: a
     step along any axis is a step of fixed length through the memory of x, which is all that a
     NumPy array needs. Read-only, as each pixel appears in many places.
     """
-    x = np.ascontiguousarray(x)
     (images, channels), groups = x.shape[:2], settings.groups
     image_step, channel_step, row_step, column_step = x.strides
     (s_h, s_w), (d_h, d_w), (k_h, k_w) = settings.stride, settings.dilation, settings.kernel
-    windows: Array = np.ndarray(
-        (images, groups, channels // groups, k_h, k_w, settings.out[0], settings.out[1]),
-        x.dtype,
-        x,
-        0,
-        (
-            image_step,
-            channels // groups * channel_step,
-            channel_step,
-            d_h * row_step,
-            d_w * column_step,
-            s_h * row_step,
-            s_w * column_step,
-        ),
+    shape = (images, groups, channels // groups, k_h, k_w, settings.out[0], settings.out[1])
+    steps = (
+        image_step,
+        channels // groups * channel_step,
+        channel_step,
+        d_h * row_step,
+        d_w * column_step,
+        s_h * row_step,
+        s_w * column_step,
     )
+    if not x.flags.c_contiguous:
+        return as_strided(x, shape, steps, writeable=False)
+    windows: Array = np.ndarray(shape, x.dtype, x, 0, steps)  # the same, and sooner there
     windows.setflags(write=False)
     return windows
 
@@ -150,25 +148,25 @@ class Source(NamedTuple):
 def place_to_slide(x: Array, settings: ConvSettings, dtype: DType) -> Source:
     """Make the windows of a batch readable without a copy of it: as it lies, or image by image.
 
-    An image moves where it needs a border or lies in memory with gaps; and, sorted by phase (see
-    `phase_views`), where a stride would copy pixel by pixel and each pixel stands in four windows
-    or more, so that sorting pays.
+    An image moves where it needs a border, or lies in memory with gaps and is read more than once;
+    and, sorted by phase (see `phase_views`), where a stride would copy pixel by pixel and each
+    pixel stands in four windows or more, so that sorting pays.
     """
-    channels, is_padded = x.shape[1], settings.is_padded
-    if 1 < settings.stride[1] < settings.kernel[1] and (
-        settings.padding_mode == "zeros" or not is_padded
-    ):
-        columns = math.prod(settings.kernel) * math.prod(settings.out)
-        if columns >= 4 * math.prod(settings.padded):
-            phases = empty_phases(1, channels, settings, dtype)
-            put = functools.partial(sort_into, phases[0], settings=settings)
-            return Source(phase_views(phases, settings), phases.nbytes, put)
-    if not is_padded and x.flags.c_contiguous:
+    is_padded = settings.is_padded
+    if x.flags.c_contiguous and not is_padded and settings.stride[1] == 1:  # nothing to be gained
         return Source([(slice(None), window_view(x, settings))], 0, None)
-    bordered = np.zeros((1, channels, *settings.padded), dtype=dtype)
-    put = functools.partial(
-        pad_into, bordered[0], around=settings.padding, mode=settings.padding_mode
-    )
+    # In how many windows a pixel stands.
+    times = math.prod(settings.kernel) * math.prod(settings.out) / math.prod(settings.padded)
+    can_sort = settings.padding_mode == "zeros" or not is_padded
+    if 1 < settings.stride[1] < settings.kernel[1] and times >= 4 and can_sort:
+        phases = empty_phases(1, x.shape[1], settings, dtype)
+        put = functools.partial(sort_into, phases[0], settings=settings)
+        return Source(phase_views(phases, settings), phases.nbytes, put)
+    if not is_padded and (x.flags.c_contiguous or times < 1):
+        return Source([(slice(None), window_view(x, settings))], 0, None)
+    bordered = np.zeros((1, x.shape[1], *settings.padded), dtype=dtype)
+    around, mode = settings.padding, settings.padding_mode
+    put = functools.partial(pad_into, bordered[0], around=around, mode=mode)
     return Source([(slice(None), window_view(bordered, settings))], bordered.nbytes, put)
 
 

@@ -20,6 +20,7 @@ LAYERS = {
     "few pixels": ((8, 256, 7, 7), (64, 256, 3, 3), dict(padding=1)),
     "strided": ((4, 16, 30, 30), (8, 16, 5, 5), dict(stride=2, padding=2)),
     "strided, fewer windows": ((4, 64, 28, 28), (8, 64, 3, 3), dict(stride=2, padding=1)),
+    "one pixel, strided, channels last": ((4, 64, 28, 28), (64, 64, 1, 1), dict(stride=2)),
     "channels last": ((4, 16, 40, 40), (8, 16, 3, 3), dict()),
     "from bytes": ((4, 16, 40, 40), (8, 16, 5, 5), dict(padding=2)),
 }
@@ -32,7 +33,7 @@ def test_memory_stays_below_one_image_of_columns(name):
     x, weight = rng.normal(size=x_shape).astype("float32"), np.ones(weight_shape, "float32")
     if name == "from bytes":
         x = x.astype(np.uint8)
-    if name == "channels last":
+    if name.endswith("channels last"):
         x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
     conv2d(x, weight, **settings)
     tracemalloc.start()
