@@ -20,6 +20,7 @@ from course_lib.explorers import (
     Channels,
     Connections,
     InsideCNN,
+    Lineage,
     Pooling,
     ReceptiveField,
     SlidingKernel,
@@ -60,6 +61,13 @@ CLICK = """([layer, steps]) => {
         unit.dispatchEvent(new MouseEvent("click", { bubbles: true }));
     }));
 }"""
+CHOOSE = """([name, steps]) => {
+    const things = [...document.querySelectorAll(`.cx-${name}`)];
+    return Array.from({ length: steps }, (_, i) => time(() => {
+        const thing = things[(i * 5) % things.length];
+        thing.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+    }));
+}"""
 DRAG = """([name, steps]) => {
     const grid = document.querySelector(`.cx-${name}`);
     grid.setPointerCapture = () => {}; // the pointer is not a real one
@@ -88,6 +96,7 @@ POINT = """([layer, steps]) => {
 LARGEST = SlidingKernel(image=ramp(10), kernel=[[1] * 5] * 5, padding=4, filled=True)
 LARGEST_POOLING = Pooling(image=ramp(10), kind="strided", stride=1)
 LARGEST_STACK = ReceptiveField(image_size=64, layers=[(3, 1, 1)] * 8, unit=(8, 32))
+LARGEST_BLOCK = Lineage(model="efficientnet_b0", stage=4, block=3, step=99)
 LARGEST_CHANNELS = Channels(
     image=[[[(r * c + k) % 10 for c in range(8)] for r in range(8)] for k in range(3)],
     kernels=[[[[k - 1, 0, 1]] * 3] * 3 for k in range(4)],
@@ -119,6 +128,10 @@ CASES: list[tuple[str, Explorer, str, str]] = [
     ("InsideCNN, default: point at C1", InsideCNN(), POINT, "C1"),
     ("InsideCNN, default: point at C3", InsideCNN(), POINT, "C3"),
     ("InsideCNN, default: point at C5", InsideCNN(), POINT, "C5"),
+    ("Lineage, default: choose a network", Lineage(), CHOOSE, "mark"),
+    ("Lineage, default: choose a stage", Lineage(), CHOOSE, "stage-card"),
+    ("Lineage, largest: step", LARGEST_BLOCK, CHOOSE, "buttons .cx-button:first-child"),
+    ("Lineage, largest: hover a number", LARGEST_BLOCK, HOVER, "strip"),
     ("Connections, default: kernel slider", Connections(), SLIDER, "kernel size"),
     ("Connections, default: hover an output", Connections(), HOVER, "outputs"),
     ("Connections, largest: kernel slider", Connections(image_size=8), SLIDER, "kernel size"),

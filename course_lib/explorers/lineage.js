@@ -125,7 +125,7 @@ function render({ model, el: host }) {
   const name = el("h3", { class: "cx-title" });
   const about = el("p", { class: "cx-note" });
   const story = el("dl", { class: "cx-readout cx-story" });
-  const flow = el("div", { class: "cx-flow", role: "radiogroup" });
+  const flow = el("div", { class: "cx-stages", role: "radiogroup" });
   put(flow, "aria-label", "stages: arrow keys move on");
   const stages = createChoice(flow, (i) => change({ stage: i, block: Math.min(1, lastOf(i)) }));
   const lastOf = (i) => networkOf(state).stages[i].blocks.length - 1;

@@ -1,5 +1,6 @@
 """What every explorer does: pages without a kernel, and what importing them loads."""
 
+import doctest
 import html
 import json
 import re
@@ -17,6 +18,7 @@ from course_lib.explorers import (
     Pooling,
     ReceptiveField,
     SlidingKernel,
+    base,
 )
 
 EXPLORERS = [
@@ -81,6 +83,12 @@ def test_style_names_are_prefixed(explorer):
     ]
     assert len(selectors) > 50
     assert [selector for selector in selectors if ".cx-" not in selector] == []
+
+
+def test_the_examples_are_true():
+    result = doctest.testmod(base)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 def test_repr_shows_the_state():

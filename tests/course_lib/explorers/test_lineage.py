@@ -1,5 +1,6 @@
 """Lineage: its numbers are the networks' own, its small numbers those of torch, its state holds."""
 
+import doctest
 import json
 import math
 from itertools import pairwise
@@ -334,6 +335,12 @@ def test_labels_of_the_timeline_keep_apart(javascript, measure, width):
 
 
 # ── the widget ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_examples_are_true():
+    result = doctest.testmod(lineage)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 def test_state():
