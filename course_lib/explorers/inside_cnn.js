@@ -2,7 +2,8 @@
 //
 // The state is the widget's: image (32 × 32 numbers from 0, paper, to 1, ink), digit (which of the
 // held-back digits that is, or null), layer, channel and position of the unit whose sum is shown,
-// source (which of the maps below is opened in that sum), rectified (maps after their ReLU). The
+// source (which of the maps below is opened in that sum), rectified (maps after their ReLU),
+// digit_size (of the held-back digits) and score (how many of them it recognises, of how many). The
 // weights and the held-back digits come with it. Everything drawn follows from these, in the page.
 /* From common.js: el, setText, createRoot, createButton, createCheck, createAnnouncer, linkModel,
    readState, changedPart, same, formatNumber, range, clamp; from inside_cnn_network.js the network,
@@ -16,9 +17,9 @@ const NAMES = [
 const SHORT = 700; // milliseconds that the numbers of another digit take to the outputs
 const LONG = 3500; // the same, to be watched
 const HINT =
-  "Draw with the mouse or a finger. Point at any map, kernel or unit to see the sum behind it; click to " +
-  "keep it. By keyboard: Tab goes from layer to layer, the arrow keys walk in a map, Page Up and Page " +
-  "Down change the map; on the drawing, the arrow keys move the pen and Space lowers and lifts it.";
+  "Draw with the mouse or a finger. Point at any map, kernel or unit to see the sum behind it; click " +
+  "to keep it. By keyboard: Tab goes from layer to layer, the arrow keys walk in a map, Page Up and " +
+  "Page Down change the map; on the drawing, the arrow keys move the pen and Space lowers and lifts it.";
 
 function render({ model, el: host }) {
   const network = decode(model.get("weights"));
@@ -307,7 +308,8 @@ function render({ model, el: host }) {
     const found = thingAt(place, event.clientX - box.left, event.clientY - box.top);
     if (!found) return null;
     const middle = LAYERS[indexOf(found.layer)].size >> 1;
-    const position = found.position ?? (found.layer === state.layer ? state.position : [middle, middle]);
+    const position =
+      found.position ?? (found.layer === state.layer ? state.position : [middle, middle]);
     return { source: state.source, ...found, position };
   };
   flow.addEventListener("pointermove", (event) => {
@@ -495,9 +497,8 @@ function render({ model, el: host }) {
     const label = state.digit === null ? null : Number(digits[state.digit][0]);
     const words = verdictText(values.probabilities, inkBox(image) !== null, label);
     setText(verdict, front === Infinity ? words : "The numbers are on their way …");
-    announcer.say(
-      news === "verdict" ? words : `${unitName(state)} is ${formatNumber(explain(network, values, state).value)}`,
-    );
+    const { value } = explain(network, values, state);
+    announcer.say(news === "verdict" ? words : `${unitName(state)} is ${formatNumber(value)}`);
   }
 
   host.append(root);

@@ -49,7 +49,12 @@ export function layout(width) {
   const strip = (name, i, across, unit) => {
     const rows = LAYERS[indexOf(name)].maps / across;
     const tall = height / rows;
-    return [columns[name].x + (i % across) * unit, HEAD + Math.floor(i / across) * tall, unit, tall];
+    return [
+      columns[name].x + (i % across) * unit,
+      HEAD + Math.floor(i / across) * tall,
+      unit,
+      tall,
+    ];
   };
   const rect = (name, i = 0, source = 0) => {
     if (name === "input") return around(name, 0, 1, plan.pad);
@@ -75,8 +80,13 @@ export function thingAt(place, x, y) {
     for (let channel = 0; channel < maps; channel += 1) {
       const box = place.rect(name, channel);
       if (inside(box)) {
-        const cell = (from, length, at) => clamp(Math.floor(((at - from) / length) * size), 0, size - 1);
-        return { layer: name, channel, position: [cell(box[1], box[3], y), cell(box[0], box[2], x)] };
+        const cell = (from, length, at) =>
+          clamp(Math.floor(((at - from) / length) * size), 0, size - 1);
+        return {
+          layer: name,
+          channel,
+          position: [cell(box[1], box[3], y), cell(box[0], box[2], x)],
+        };
       }
     }
   }
@@ -99,8 +109,7 @@ export function thingAt(place, x, y) {
 export function layoutForTests(width) {
   const place = layout(width);
   const hits = [];
-  const look = (wanted, [x, y, w, h]) =>
-    hits.push([wanted, thingAt(place, x + w / 2, y + h / 2)]);
+  const look = (wanted, [x, y, w, h]) => hits.push([wanted, thingAt(place, x + w / 2, y + h / 2)]);
   for (const { name, maps } of LAYERS.slice(1)) {
     range(maps).forEach((channel) => look({ layer: name, channel }, place.rect(name, channel)));
   }
@@ -328,7 +337,9 @@ function createPainter(network) {
   }
 
   const productsOf = ({ parts }) =>
-    parts.length > 1 ? parts.map(({ sum }) => sum) : parts[0].values.map((v, i) => v * parts[0].weights[i]);
+    parts.length > 1
+      ? parts.map(({ sum }) => sum)
+      : parts[0].values.map((v, i) => v * parts[0].weights[i]);
 
   /**
    * Everything from C1's kernels to the wires of the outputs, and what makes one unit; while numbers
@@ -353,7 +364,8 @@ function createPainter(network) {
     };
     const arrived = front === Infinity;
     if (arrived && inkBox(image) && unit.layer !== "output") speak("output", winner, 0.45);
-    if (arrived && LAYERS[indexOf(unit.layer)].kind === "full") speak(unit.layer, unit.channel, 0.9);
+    if (arrived && LAYERS[indexOf(unit.layer)].kind === "full")
+      speak(unit.layer, unit.channel, 0.9);
 
     for (const { name, maps, size } of LAYERS.slice(1, 7)) {
       const numbers = mapsShown(values, name, rectified);
@@ -470,7 +482,11 @@ function createPainter(network) {
         const [x, y] = place.rect("input");
         context.save();
         context.translate(-x, -y);
-        cone(context, boxIn("input", 0, [top, left, height, width]), place.rect("C1 kernels", unit.channel));
+        cone(
+          context,
+          boxIn("input", 0, [top, left, height, width]),
+          place.rect("C1 kernels", unit.channel),
+        );
         context.restore();
       }
       frame(context, height === SIZE ? [2, 2, side - 4, side - 4] : box, 2);

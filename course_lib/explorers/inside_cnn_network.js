@@ -304,7 +304,8 @@ export function verdictText(probabilities, inkThere, label = null) {
   const start = sure
     ? `The network says ${first}, with ${p(first)}.`
     : `The network wavers: ${first} with ${p(first)}, ${second} with ${p(second)}.`;
-  const next = sure && probabilities[second] >= 0.01 ? ` Next comes ${second}, with ${p(second)}.` : "";
+  const next =
+    sure && probabilities[second] >= 0.01 ? ` Next comes ${second}, with ${p(second)}.` : "";
   const wrong = label !== null && label !== first ? ` Whoever wrote it meant ${label}.` : "";
   return start + next + wrong;
 }
@@ -316,14 +317,18 @@ export function unitName({ layer, channel, position }) {
   return `${layer}, map ${channel}, row ${position[0]}, column ${position[1]}`;
 }
 
-const signed = (value) => (formatNumber(value).startsWith("−") ? formatNumber(value) : `+${formatNumber(value)}`);
+const signed = (value) =>
+  formatNumber(value).startsWith("−") ? formatNumber(value) : `+${formatNumber(value)}`;
 
 /** From the parts to the unit's value: [[what, number], …], one line each. */
 export function steps(found, layer, source) {
   const { parts, bias, total, value, won } = found;
   if (won !== undefined) {
     const place = ["top left", "top right", "bottom left", "bottom right"][won];
-    return [["largest of the four", formatNumber(value)], [`it stands at the ${place}`, ""]];
+    return [
+      ["largest of the four", formatNumber(value)],
+      [`it stands at the ${place}`, ""],
+    ];
   }
   const open = parts[Math.min(source, parts.length - 1)];
   const lines = [[`sum of these ${open.values.length} products`, formatNumber(open.sum)]];
@@ -339,7 +344,8 @@ export function steps(found, layer, source) {
 }
 
 /** Where a number of a part stands: unit 17, or row 1, column 4. */
-const placeText = ({ cols }, [r, c]) => (cols > K ? `unit ${r * cols + c}` : `row ${r}, column ${c}`);
+const placeText = ({ cols }, [r, c]) =>
+  cols > K ? `unit ${r * cols + c}` : `row ${r}, column ${c}`;
 
 /** Row 1, column 4: 0.5 × (−0.2) = −0.1. */
 export function productText(part, [r, c]) {

@@ -116,7 +116,10 @@ function createSum({ painter, onSource }) {
           text: texts(number),
           strength: number / mosts[k],
           states: i === won ? "won" : here ? "linked" : "",
-          label: k === 2 ? productText(part, [r, c]) : `${placeText(part, [r, c])}: ${formatNumber(number)}`,
+          label:
+            k === 2
+              ? productText(part, [r, c])
+              : `${placeText(part, [r, c])}: ${formatNumber(number)}`,
         });
       });
     });

@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn import functional
 
 from course_lib import nets
-from course_lib.explorers import InsideCNN, inside_cnn
+from course_lib.explorers import InsideCNN, inside_cnn, inside_cnn_weights
 from course_lib.explorers import inside_cnn_network as network
-from course_lib.explorers.inside_cnn_weights import accuracy, altered
+from course_lib.explorers.inside_cnn_weights import accuracy, altered, train
 
 # A digit as a hand draws it: strokes of points (x, y) in a square of side 1.
 STROKES = {
@@ -219,6 +219,22 @@ def test_altered_digits_are_pictures_of_the_same_size():
     assert found.max() <= 1
     again = altered(grey, torch.Generator().manual_seed(0))
     torch.testing.assert_close(found, again)
+
+
+def test_training_learns():
+    """Two of the 120 epochs: far from 99 %, and far above chance."""
+    tensors = [tensor.numpy() for tensor in train(epochs=2).state_dict().values()]
+    right, of = accuracy(tensors)
+    assert right / of > 0.3
+
+
+def test_the_script_says_how_accurate_the_file_is(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["inside_cnn_weights", "--check"])
+    before = network.WEIGHTS.read_bytes()
+    inside_cnn_weights.main()
+    assert network.WEIGHTS.read_bytes() == before
+    right = network.shipped()["right"]
+    assert f"recognises {right} of 450 held-back digits: 99.1%" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- a learner's model
