@@ -329,6 +329,9 @@ WRONG = {
         "second ReLU6 only": ch08._inverted_as(after_expansion=ch08._relu),
         "one norm": ch08._inverted_as(norms=("projection",)),
         "loud": ch08._inverted_as(after_sum=lambda x: 1.01 * x),
+        "linear at expand = 1": lambda c_in, c_out, stride, expand: ch08._inverted_as(
+            after_depthwise=ch08._relu6 if expand > 1 else ch08._same
+        )(c_in, c_out, stride, expand),
     },
     "ResNeXtBlock": {
         "subtracts": ch08._resnext_as(third=lambda x: -x),
