@@ -97,12 +97,10 @@ def stage_shapes(
             )
             middle = x + width / 2
             ax.text(middle, 0, f"{channels}", ha="center", va="center", fontsize=8, color=INK)
-            ax.text(
-                middle, -4.35, f"{side}×{side}", ha="center", va="center", fontsize=7, color=INK
-            )
-            x += width + 0.9
-        ax.set_xlim(-0.4, max(x, 13.5))
-        ax.set_ylim(-4.8, 4.2)
+            ax.text(middle, -4.7, f"{side}×{side}", ha="center", va="center", fontsize=7, color=INK)
+            x += width + 1.2
+        ax.set_xlim(-0.5, max(x, 14.5))
+        ax.set_ylim(-5.1, 4.2)
         ax.axis("off")
         ax.set_title(name, fontsize=11, color=INK, loc="left")
     return fig
@@ -123,7 +121,7 @@ def loss_by_depth(
     >>> [line.get_label() for line in fig.axes[0].lines if not line.get_label().startswith("_")]
     ['plain']
     """
-    fig, axes = figure(len(panels), size=(4.3, 3.7), title=title)
+    fig, axes = figure(len(panels), size=(5.6, 3.7), title=title)
     every = [v for p in panels.values() for line in p.values() for r in line.values() for v in r]
     finite = np.array([value for value in every if np.isfinite(value)])
     low, high = float(finite.min()) / 1.6, max(float(finite.max()) * 2.2, 8.0)
@@ -137,7 +135,7 @@ def loss_by_depth(
             ax.plot([d for d, _ in drawn], [m for _, m in drawn], label=name, **look)
         if guess is not None:
             ax.axhline(guess, color="#8a8a8a", lw=0.8)
-            ax.text(8, guess * 1.1, "guessing", fontsize=8, color="#555555", va="bottom")
+            ax.text(8, guess * 1.08, "guessing", fontsize=8, color="#555555", va="bottom")
         plain_axes(ax, panel, x="layers", y="training loss at the end")
         ax.set_xscale("log")
         ax.set_yscale("log")
@@ -145,7 +143,8 @@ def loss_by_depth(
         ticks = sorted({depth for runs in lines.values() for depth in runs})
         ax.set_xticks(ticks, [str(depth) for depth in ticks])
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.legend(frameon=False, fontsize=9)
+    # Beside the last panel: inside, it would cover dots in one figure or the other.
+    axes[-1].legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 0.85))
     return fig
 
 
@@ -243,6 +242,8 @@ def block_gains(gains: Mapping[str, npt.ArrayLike], title: str = "") -> Figure:
     """
     fig, (ax,) = figure(size=(6.6, 3.4), title=title)
     ax.axhline(1, color=INK, lw=0.8)
+    lowest = min(float(np.min(values)) for values in gains.values())
+    highest = max(float(np.max(values)) for values in gains.values())
     for place, ((name, values), style) in enumerate(zip(gains.items(), STYLES, strict=False)):
         runs = np.asarray(values, dtype=float)
         blocks = np.arange(1, runs.shape[1] + 1) + 0.12 * (place - (len(gains) - 1) / 2)
@@ -251,6 +252,9 @@ def block_gains(gains: Mapping[str, npt.ArrayLike], title: str = "") -> Figure:
         ax.plot([], [], linestyle="", marker=style["marker"], color=style["color"], label=name)
     plain_axes(ax, x="block", y="gradient before the block / after it")
     ax.set_yscale("log")
+    ax.set_yticks([0.5, 0.7, 0.9, 1, 1.2, 1.5, 2, 3], minor=False)
+    ax.set_ylim(0.85 * min(1.0, lowest), 1.1 * highest)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.legend(frameon=False, fontsize=9)
     return fig
