@@ -126,7 +126,9 @@ print(f"{'together':42}{sum(counts.values()):8}")
 # %% jupyter={"source_hidden": true}
 # The figure.
 described(
-    plots.parameter_bars(counts, title="Four fifths of LeNet's parameters sit in one layer"),
+    plots.parameter_bars(
+        counts, title="More than three quarters of LeNet's parameters sit in one layer"
+    ),
     "Bars for the five layers with parameters. The two convolutions have 156 and 2,416, the three fully "
     "connected layers 48,120, 10,164 and 850.",
 )
@@ -470,16 +472,33 @@ after = reader.c1.weight.detach()
 described(
     plots.kernel_rows(
         {"at the start": before[:, 0].numpy(), "trained": after[:, 0].numpy()},
-        title="Noise becomes strokes and edges, and stays a little noisy",
+        title="Training gives the noise a slope, and leaves some of the noise",
     ),
-    "Six 5×5 kernels in blue and orange, twice. At the start every cell is random. Trained, several "
-    "have a blue and an orange side, or a light stroke across.",
+    "Six 5×5 kernels in blue and orange, twice. At the start every cell is random. Trained, the "
+    "cells have grown, and neighbouring cells agree more often.",
 )
 
 # %% [markdown]
-# Training moved them about as far as they were long, and some now have a bright side and a dark side, as Sobel's kernel
-# does. Nobody asked for edges. They came out because they help. Eight epochs on small digits leave much of the
-# noise; networks trained on a million photographs have first layers of clean edges and colour spots.
+# Training moved them by about their own length. What is new is smooth: a brighter side and a darker side,
+# as Sobel's kernel has. To measure that, lay the best plane through each kernel and ask what share of it
+# (of its squares) the plane explains. Random cells would give 3/25, or 12 %.
+
+# %%
+row, column = np.indices((5, 5)).reshape(2, 25)
+planes = np.stack([np.ones(25), row, column], axis=1)  # (25, 3): level, slope down, slope aside
+explained = {}
+for name, kernels in (("at the start", before), ("trained", after)):
+    flat = kernels.reshape(6, 25).double().numpy().T  # (25, 6)
+    fitted = planes @ np.linalg.lstsq(planes, flat, rcond=None)[0]
+    explained[name] = (fitted**2).sum() / (flat**2).sum()
+    print(f"{name:13} {explained[name]:.0%} of the kernels is a plane")
+moved = ((after - before).norm() / before.norm()).item()
+print(f"they moved by {moved:.2f} of their own length")
+
+# %% [markdown]
+# Nobody asked for edges. They came out because they help. The fine grain stays, because enlarged digits are
+# smooth and hardly answer to it: nothing pushes it away. Networks trained on a million photographs have first
+# layers of clean edges and spots of colour.
 #
 # *Before you play:* draw a 7, then add the small bar across it that many people write. Does the network
 # change its mind? Which maps of the first layer see the bar? Click a map to see the sum that makes one
@@ -490,9 +509,8 @@ InsideCNN()
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
-moved = (after - before).norm() / before.norm()
-print(f"the kernels moved by {moved:.2f} of their own length")
-assert 0.3 < moved < 3
+assert 0.5 < moved < 2
+assert explained["trained"] > explained["at the start"] + 0.1
 
 # %% [markdown]
 # ## 5 · Why does another image size break it?
@@ -599,7 +617,7 @@ def few(seed, each=10):
 def train_on_few(seed, model=None, validation=None, **cure):
     seed_everything(seed)
     model = nets.create("lenet5") if model is None else model()
-    settings = {"epochs": 60, "batch_size": 20, "lr": 2e-3, "seed": seed, "progress": False}
+    settings = {"epochs": 50, "batch_size": 20, "lr": 2e-3, "seed": seed, "progress": False}
     return model, fit(model, few(seed), validation, **settings, **cure)
 
 
@@ -612,8 +630,8 @@ described(
     plots.training_curves(
         {"": by_heart}, title="By heart: one loss goes to nothing, the other turns"
     ),
-    "Two panels over 60 epochs. The training loss falls to zero; the loss held back falls at first and "
-    "then rises. Training accuracy is 1 after a third of the time, held back it stays below 0.95.",
+    "Two panels over 50 epochs. The training loss falls to zero; the loss held back falls at first and "
+    "then rises. Training accuracy is 1 long before the end, held back it stays below 0.95.",
 )
 
 # %% [markdown]
@@ -634,8 +652,9 @@ described(
 best, last = min(by_heart.val_loss), by_heart.val_loss[-1]
 print(f"lowest loss {best:.2f} in epoch {by_heart.best_epoch}, at the end {last:.2f}")
 assert by_heart.train_loss[-1] < 0.02 and by_heart.train_accuracy[-1] == 1
-assert by_heart.best_epoch < 50 and last > 1.15 * best
+assert by_heart.best_epoch < 40 and last > 1.15 * best
 assert max(by_heart.val_accuracy) < 0.97
+assert abs(by_heart.val_accuracy[-1] - by_heart.val_accuracy[by_heart.best_epoch - 1]) < 0.06
 
 # %% [markdown]
 # ### Dropout, in numbers
@@ -684,7 +703,7 @@ check(dropout, hidden=True)
 # A 6 moved by a pixel is a 6. So is one that leans a little. Such changes make new examples of old ones, with
 # labels that are known. But not every change is harmless.
 #
-# *Before you run the cell:* five digits, then the same by a half turn, by a mirror, and by small random turns, slants and moves.
+# *Before you run the cell:* six digits, then the same by a half turn, by a mirror, and by small random turns, slants and moves.
 # Which of the rows would you label as before?
 
 # %% jupyter={"source_hidden": true}
@@ -702,7 +721,7 @@ described(
         title="Turned by half, a 6 is a 9; the last row keeps its labels",
     ),
     "Six digits, 2, 3, 4, 6, 7 and 9, in four rows: as written; turned by a half turn, where 6 and 9 change "
-    "places; mirrored, where none but the 3 looks like writing at all; and leaning or moved a little.",
+    "places; mirrored, left to right; and leaning or moved a little.",
 )
 
 # %% [markdown]
@@ -770,24 +789,44 @@ described(
         title="A hundred labels: every cure lowers the loss on unseen digits",
         x="loss on 450 digits held back (each dot a seed, the bar their mean)",
     ),
-    "Four rows of three dots. Without a cure the losses lie highest; weight decay and dropout lie "
-    "lower, and augmentation lowest.",
+    "Four rows of three dots. Without a cure the losses lie highest, on the average; weight decay, "
+    "dropout and augmentation lie lower.",
 )
 
 # %% [markdown]
-# Every cure lowers the loss, and augmentation lowers it most: it adds what we know about writing. In accuracy the gain is
-# smaller, and one seed differs from the next by as much as one cure from another. Whoever compares two
-# recipes with one run each compares two seeds.
+# Every cure lowers the loss. Augmentation does so for each of the seeds, and comes out best or nearly so: it
+# adds what we know about writing. In accuracy the gain is smaller, and one seed differs from the next by as
+# much as one cure from another. Whoever compares two recipes with one run each compares two seeds.
 #
-# With all 1,347 labels the distance shrinks. Augmentation is worth most where there is little data.
+# *Before you run the cell: and with all 1,347 labels? Does augmentation gain more there, or less?*
+
+# %%
+with_all = {}
+for name in ("nothing", "augmentation"):
+    found = []
+    for seed in (0, 1):
+        seed_everything(seed)
+        model = nets.create("lenet5")
+        settings = {"epochs": 7, "batch_size": 32, "lr": 2e-3, "seed": seed, "progress": False}
+        fit(model, (images, labels), **settings, **cures[name])
+        found.append(evaluate(model, (held_images, held_labels)).accuracy)
+    with_all[name] = np.array(found)
+    print(f"{name:13} right {' and '.join(f'{a:.1%}' for a in found)}")
+
+# %% [markdown]
+# Both read far better than with a hundred labels, and the choice between them is worth a point or two at most, either way.
+# Augmentation is worth most where data is scarce, and it wants more epochs, because it makes the task harder.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
 for name in ("weight decay", "dropout", "augmentation"):
     assert held_loss[name].mean() < 0.9 * held_loss["nothing"].mean()
-assert held_loss["augmentation"].mean() == min(loss.mean() for loss in held_loss.values())
+assert held_loss["augmentation"].mean() < min(loss.mean() for loss in held_loss.values()) + 0.08
 assert (held_loss["augmentation"] < held_loss["nothing"]).all()
 assert held_accuracy["augmentation"].mean() > held_accuracy["nothing"].mean()
+for name, right in with_all.items():
+    assert right.min() > held_accuracy[name].max()
+assert abs(with_all["augmentation"].mean() - with_all["nothing"].mean()) < 0.03
 
 # %% [markdown]
 # ### Exercise: `augment` (4 points)
@@ -964,11 +1003,12 @@ def digit_classifier(images=None, labels=None):
         nn.Dropout(0.3),
         nn.Linear(32 * 4 * 4, 10),
     )
-    epochs = 10
+    epochs = 12
     fit(
         model,
         (images, labels),
         epochs=epochs,
+        batch_size=32,
         lr=5e-3,
         weight_decay=1e-2,
         augment=a_little,
