@@ -3,6 +3,7 @@
 import doctest
 import json
 import math
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -232,11 +233,14 @@ def test_the_small_numbers_are_torchs(blocks):
 
 
 def test_no_step_comes_to_zeros_alone(blocks):
-    for state, _, numbers, _, _ in blocks:
+    for state, block, numbers, _, _ in blocks:
         for made in numbers:
             values = np.array(made["values"])
             assert np.abs(values).max() > 0.05, state
             assert np.abs(values).max() <= 10
+        for step, made in zip(block["steps"], numbers, strict=True):
+            if step["after"] == "Sigmoid":  # a gate that is neither open nor shut
+                assert 0.02 < np.min(made["values"]) < np.max(made["values"]) < 0.98
 
 
 def test_weights_of_zero_leave_x_to_the_blocks_with_a_free_way(blocks):
@@ -311,6 +315,14 @@ def test_arithmetic_comes_to_the_number_shown(javascript, blocks):
     for text, value in zip(javascript(Lineage, asked), expected, strict=True):
         last = text.rstrip(".").split(", as it came")[0].split(", one of")[0].split()[-1]
         assert float(last.replace("−", "-")) == pytest.approx(value, abs=0.0501), text
+        products = re.findall(r"(?<![\d.])\(?(−?[\d.]+)\)?×\(?(−?[\d.]+)\)?", text)
+        if not products:
+            continue
+        plain = [[float(part.replace("−", "-")) for part in pair] for pair in products]
+        total = float(re.search(r" = (−?[\d.]+)[,.]", text)[1].rstrip(".").replace("−", "-"))
+        # Each of the numbers is rounded to a tenth.
+        slack = 0.051 + sum(0.051 * (abs(a) + abs(b) + 0.051) for a, b in plain)
+        assert sum(a * b for a, b in plain) == pytest.approx(total, abs=slack), text
 
 
 @pytest.mark.parametrize("width", [472, 692, 992])
