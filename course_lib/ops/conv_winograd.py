@@ -92,7 +92,11 @@ def _minimal_filtering(x: Array, weight: Array, settings: ConvSettings, m: int) 
     row_bytes = tile * tile * channels * tiles_w * weight.itemsize
     rows_each = max(BLOCK_BYTES // row_bytes, 1)
     out = np.empty((images, c_out, out_h, out_w), dtype=weight.dtype)
+    fits = (tiles_h * m, tiles_w * m) == (out_h, out_w)
+    spare = np.empty(0 if fits else (c_out, tiles_h * m, tiles_w * m), dtype=weight.dtype)
     for n in range(images):
+        # Split into patches, which the results come in: a view of the image, not a copy.
+        patches = (out[n] if fits else spare).reshape(c_out, tiles_h, m, tiles_w, m)
         pad_into(inside, x[n], settings.padding, settings.padding_mode)
         for top in range(0, tiles_h, rows_each):  # as many rows of tiles as stay in the cache
             d = tiles[:, :, :, top : top + rows_each]
@@ -104,7 +108,7 @@ def _minimal_filtering(x: Array, weight: Array, settings: ConvSettings, m: int) 
             y = a_t @ y.reshape(tile, -1)  # (m, tile·C_out·T): Aᵀ from the left
             y = a_t @ y.reshape(m, tile, -1)  # (m, m, C_out·T): and A from the right
             y = y.reshape(m, m, c_out, rows, tiles_w).transpose(2, 3, 0, 4, 1)
-            y = y.reshape(c_out, rows * m, tiles_w * m)  # (C_out, T_h, m, T_w, m) → an image
-            below = out[n, :, top * m : (top + rows) * m]
-            below[...] = y[:, : below.shape[1], :out_w]
+            patches[:, top : top + rows] = y  # (C_out, T_h, m, T_w, m)
+        if not fits:
+            out[n] = spare[:, :out_h, :out_w]
     return out
