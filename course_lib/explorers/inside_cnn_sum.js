@@ -12,7 +12,9 @@ function createSum({ painter, onSource }) {
     const picture = el("canvas", { "aria-hidden": "true" });
     const number = el("span", { class: "cx-source-sum" });
     const part = el("i", { class: "cx-part", "aria-hidden": "true" });
-    const button = el("button", { class: "cx-source", type: "button" }, picture, number, part);
+    const name = el("span", { class: "cx-source-name" }, String(index));
+    const pieces = [name, picture, number, part];
+    const button = el("button", { class: "cx-source", type: "button" }, ...pieces);
     button.addEventListener("click", () => onSource(index));
     return { button, picture, number, part };
   });
