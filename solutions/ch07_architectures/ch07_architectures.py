@@ -438,9 +438,9 @@ assert "3×3 where the paper has 5×5" in facts["googlenet"].differs
 class InceptionModule(nn.Module):
     """1×1, 3×3, 5×5 and pooling side by side: (N, c_in, H, W) → (N, c1 + c3 + c5 + pool_proj, H, W)."""
 
-    ### BEGIN SOLUTION
     def __init__(self, c_in, c1, c3_reduce, c3, c5_reduce, c5, pool_proj):
         super().__init__()
+        ### BEGIN SOLUTION
         self.one = nn.Conv2d(c_in, c1, 1)
         self.three = nn.Sequential(
             nn.Conv2d(c_in, c3_reduce, 1), nn.ReLU(), nn.Conv2d(c3_reduce, c3, 3, padding=1)
@@ -451,12 +451,13 @@ class InceptionModule(nn.Module):
         self.pooled = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1), nn.Conv2d(c_in, pool_proj, 1)
         )
+        ### END SOLUTION
 
     def forward(self, x):
+        ### BEGIN SOLUTION
         maps = torch.cat([self.one(x), self.three(x), self.five(x), self.pooled(x)], dim=1)
         return torch.relu(maps)
-
-    ### END SOLUTION
+        ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_InceptionModule", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
@@ -831,9 +832,9 @@ for seed in degradation.SEEDS:
 class BasicBlock(nn.Module):
     """relu(F(x) + x) with two 3×3 convolutions: (N, c_in, H, W) → (N, c_out, H / stride, W / stride)."""
 
-    ### BEGIN SOLUTION
     def __init__(self, c_in, c_out, stride=1):
         super().__init__()
+        ### BEGIN SOLUTION
         self.residual = nn.Sequential(
             nn.Conv2d(c_in, c_out, 3, stride, padding=1, bias=False),
             nn.BatchNorm2d(c_out),
@@ -846,11 +847,12 @@ class BasicBlock(nn.Module):
             self.shortcut = nn.Sequential(
                 nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out)
             )
+        ### END SOLUTION
 
     def forward(self, x):
+        ### BEGIN SOLUTION
         return torch.relu(self.residual(x) + self.shortcut(x))
-
-    ### END SOLUTION
+        ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_BasicBlock", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
@@ -1021,9 +1023,9 @@ assert round(basic / 1e6, 1) == 1.2
 class Bottleneck(nn.Module):
     """1×1 to c_mid, 3×3, 1×1 to c_out, and a shortcut: (N, c_in, H, W) → (N, c_out, H/s, W/s)."""
 
-    ### BEGIN SOLUTION
     def __init__(self, c_in, c_mid, c_out, stride=1):
         super().__init__()
+        ### BEGIN SOLUTION
         self.residual = nn.Sequential(
             nn.Conv2d(c_in, c_mid, 1, bias=False),
             nn.BatchNorm2d(c_mid),
@@ -1039,11 +1041,12 @@ class Bottleneck(nn.Module):
             self.shortcut = nn.Sequential(
                 nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out)
             )
+        ### END SOLUTION
 
     def forward(self, x):
+        ### BEGIN SOLUTION
         return torch.relu(self.residual(x) + self.shortcut(x))
-
-    ### END SOLUTION
+        ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_Bottleneck", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
@@ -1184,9 +1187,9 @@ assert dense_stages[1]["shape"][0] == 256 == 64 + 6 * 32
 class DenseLayer(nn.Module):
     """`growth` new maps behind those that came in: (N, c_in, H, W) → (N, c_in + growth, H, W)."""
 
-    ### BEGIN SOLUTION
     def __init__(self, c_in, growth):
         super().__init__()
+        ### BEGIN SOLUTION
         self.new_maps = nn.Sequential(
             nn.BatchNorm2d(c_in),
             nn.ReLU(),
@@ -1195,11 +1198,12 @@ class DenseLayer(nn.Module):
             nn.ReLU(),
             nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False),
         )
+        ### END SOLUTION
 
     def forward(self, x):
+        ### BEGIN SOLUTION
         return torch.cat([x, self.new_maps(x)], dim=1)
-
-    ### END SOLUTION
+        ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_DenseLayer", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
