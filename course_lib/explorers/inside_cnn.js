@@ -478,7 +478,7 @@ function render({ model, el: host }) {
     const busy = last !== null;
     drawNumbers();
     painter.drawPad(pad, { unit, image, pen, busy, digitSize: state.digit_size });
-    sum.draw({ unit, found: explain(network, values, unit), values, rectified });
+    sum.draw({ unit, found: explain(network, values, unit), values, rectified, busy });
     for (const [name, nodes] of Object.entries(spots)) {
       const stop = name === state.layer && nodes.length > 1 ? state.channel : 0;
       nodes.forEach((node, i) => {

@@ -5,7 +5,7 @@
 
 /** The panel that explains a unit; `onSource(index)` is called when another map below is opened. */
 function createSum({ painter, onSource }) {
-  let now = null; // what was drawn last: {unit, found, values, rectified}
+  let now = null; // what was drawn last: {unit, found, values, rectified, busy}
   const shownName = el("b");
   const shownField = el("span");
   const sources = range(16).map((index) => {
@@ -62,7 +62,7 @@ function createSum({ painter, onSource }) {
 
   function drawDetail(given) {
     now = given;
-    const { unit, found, values, rectified } = given;
+    const { unit, found, values, rectified, busy } = given;
     const { parts, won } = found;
     const source = Math.min(unit.source ?? 0, parts.length - 1);
     const part = parts[source];
@@ -106,6 +106,9 @@ function createSum({ painter, onSource }) {
     ];
     detail.style.setProperty("--cx-cell", crowded ? "15px" : won === undefined ? "34px" : "48px");
     detail.style.setProperty("--cx-gap", crowded ? "1px" : "2px");
+    // A screen reader does not read along while the pen moves: 360 labels can wait until it stops.
+    const label = (k, r, c, number) =>
+      k === 2 ? productText(part, [r, c]) : `${placeText(part, [r, c])}: ${formatNumber(number)}`;
     grids.forEach((grid, k) => {
       figures[k].hidden = k >= shown;
       if (k >= shown) return;
@@ -118,10 +121,7 @@ function createSum({ painter, onSource }) {
           text: texts(number),
           strength: number / mosts[k],
           states: i === won ? "won" : here ? "linked" : "",
-          label:
-            k === 2
-              ? productText(part, [r, c])
-              : `${placeText(part, [r, c])}: ${formatNumber(number)}`,
+          label: (busy && grid.cells[r][c].label) || label(k, r, c, number),
         });
       });
     });
