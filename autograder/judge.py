@@ -129,8 +129,17 @@ def _compare_observations(
         return trouble(exercise, got)
     mismatch = compare(right.value, got.value, exercise.rtol, result_names(exercise))
     if mismatch is not None:
-        return mismatch
+        return replace(mismatch, text=_measured(case, right.value, got.value) or mismatch.text)
     return _side_effects(exercise, case, got)
+
+
+def _measured(case: Case, right: Any, got: Any) -> str:
+    """What is wrong with a shape or a count that was taken of a module, not returned by it."""
+    if case.measure == "shape" and isinstance(got, tuple):
+        return f"an output of shape {right} is expected, yours has {got}"
+    if case.measure == "parameters" and isinstance(got, int):
+        return f"{right:,} parameters are expected, yours has {got:,}"
+    return ""
 
 
 def _compare_errors(expected: str, got: Observation, mentions: Sequence[str]) -> Mismatch | None:

@@ -268,6 +268,26 @@ def test_a_part_of_the_channels_can_be_asked_for(samples: SimpleNamespace) -> No
     assert evaluate(both, right_first, 1).verdict == "wrong"
 
 
+def test_a_shape_and_a_count_are_spoken_of_as_what_they_are(samples: SimpleNamespace) -> None:
+    import torch
+
+    x = np.zeros((4, 3), np.float32)
+    exercise = replace(
+        samples.module,
+        aspects=(Aspect("shape", 1), Aspect("parameters", 1)),
+        cases=None,
+        worked=(
+            Case("shape", (2,), inputs=(x,), measure="shape"),
+            Case("parameters", (2,), measure="parameters"),
+        ),
+    )
+    flat = evaluate(exercise, lambda hidden: torch.nn.Flatten(0), 0)
+    assert "an output of shape (4, 2) is expected, yours has (12,)" in flat.message
+    small = evaluate(exercise, lambda hidden: torch.nn.Linear(3, 2), 0)
+    assert "14 parameters are expected, yours has 8" in small.message
+    assert "you returned the int 3" in evaluate(exercise, lambda hidden: 3, 0).message
+
+
 # ── trained models ──────────────────────────────────────────────────────────────────────────────
 
 
