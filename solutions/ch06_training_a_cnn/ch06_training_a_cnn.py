@@ -71,9 +71,10 @@ from course_lib.plots import training as plots
 # %% [markdown]
 # ## 1 · How does a picture become ten numbers?
 #
-# scikit-learn ships 1,797 digits that 43 people wrote, 8×8 pixels each. LeNet-5, a network of 1998
+# scikit-learn ships 1,797 digits that 13 people wrote, 8×8 pixels each. LeNet-5, a network of 1998
 # for reading cheques, takes images of 32×32, so we enlarge them. A quarter is **held back**: no
-# training will see those images, and only they say what a network can do.
+# training will see those images, and only they say what a network can do. (The same 13 people wrote
+# both parts. How well it reads a stranger's hand, these images do not say.)
 
 
 # %%
@@ -89,9 +90,9 @@ images, held_images = enlarge(small), enlarge(held_small)
 print("to train with:", images.shape, "  held back:", held_images.shape)
 
 # %% [markdown]
-# The pattern of every network in this part of the course is the same: *convolution, ReLU, pooling*, again
-# *convolution, ReLU, pooling*, then **flatten** the maps into one row of numbers, then **fully
-# connected** layers, the last of them with one output for each class.
+# The pattern of every network in this part of the course is the same: *convolution, ReLU, pooling*,
+# again *convolution, ReLU, pooling*, then **flatten** the maps into one row of numbers, then
+# **fully connected** layers, the last of them with one output for each class.
 #
 # *Before you run the cell:* it sends eight digits through LeNet-5 and prints the shape after each
 # layer. A 5×5 kernel without padding, then 2×2 pooling, twice. What is left of 32×32? And which layer
@@ -152,8 +153,8 @@ assert 0.75 < 48_120 / 61_706 < 0.8
 # %% [markdown]
 # ### The batch axis stays
 #
-# Look at the first number of each shape: 8, from top to bottom. Every image of a batch has its own row, and
-# no layer of LeNet mixes them. `flatten` is where this goes wrong.
+# Look at the first number of each shape: 8, from top to bottom. Every image of a batch has its own
+# row, and no layer of LeNet mixes them. `flatten` is where this goes wrong.
 #
 # *Before you run the cell: what shape does `x.flatten()` make of eight times 16 maps of 5×5?*
 
@@ -182,7 +183,8 @@ assert lenet.c5(maps[:1].flatten()).shape == (120,)
 # Write the network of the table: an `nn.Module` whose constructor takes no arguments and whose forward
 # pass takes `(N, 1, 32, 32)` and returns `(N, 10)`.
 #
-# - two convolutions, 5×5, no padding, 6 and 16 kernels, with bias; after each a ReLU, then 2×2 max pooling;
+# - two convolutions, 5×5, no padding, 6 and 16 kernels, with bias; after each a ReLU, then 2×2 max
+#   pooling;
 # - flatten; three fully connected layers with 120, 84 and 10 outputs, with bias, and a ReLU after
 #   the first two;
 # - it returns the ten scores as they are, without softmax (section 2 says why).
@@ -225,8 +227,8 @@ check(LeNet, hidden=True)
 # %% [markdown]
 # ## 2 · How wrong is it?
 #
-# The ten scores are called **logits**. They may be any numbers. **Softmax** makes probabilities of them:
-# positive, and together 1.
+# The ten scores are called **logits**. They may be any numbers. **Softmax** makes probabilities of
+# them: positive, and together 1.
 #
 # $$p_k = \frac{e^{z_k}}{\sum_j e^{z_j}}$$
 
@@ -239,8 +241,8 @@ shifted = np.exp(logits - 2.0)
 print("all 2 smaller:", (shifted / shifted.sum()).round(3))
 
 # %% [markdown]
-# Only differences between logits count. That is worth knowing: $e^{1000}$ is too large for a computer, and
-# $e^{0}$ is not, so one subtracts the largest logit first.
+# Only differences between logits count. That is worth knowing: $e^{1000}$ is too large for a
+# computer, and $e^{0}$ is not, so one subtracts the largest logit first.
 #
 # How wrong is the network, if the first class is the right one? It gave it a probability of 0.665. The
 # **cross-entropy** is the surprise at the truth, $-\ln p_\text{target}$: nothing where the probability
@@ -259,8 +261,8 @@ at_first = evaluate(untrained, (held_images, held_labels))
 print(f"loss {at_first.loss:.3f}, right {at_first.accuracy:.1%};  ln 10 = {np.log(10):.3f}")
 
 # %% [markdown]
-# $\ln 10 \approx 2.303$, and about a tenth of the answers are right by chance. Remember that number: a first
-# loss far above it says that something is wrong before any training has begun.
+# $\ln 10 \approx 2.303$, and about a tenth of the answers are right by chance. Remember that
+# number: a first loss far above it says that something is wrong before any training has begun.
 #
 # ### Which way is down?
 #
@@ -268,9 +270,9 @@ print(f"loss {at_first.loss:.3f}, right {at_first.accuracy:.1%};  ln 10 = {np.lo
 # minus 1 at the target. $(0.665, 0.245, 0.090)$ becomes $(-0.335, 0.245, 0.090)$: raise the right
 # logit, lower the others, each in proportion to how far off it was.
 #
-# This is why the network returns logits. PyTorch's `F.cross_entropy` applies the softmax itself. Whoever
-# puts a softmax before it applies it twice. *Before you run the cell:* the network below is certain, and
-# right: probability 1 for the target. With softmax twice, what does the loss come to?
+# This is why the network returns logits. PyTorch's `F.cross_entropy` applies the softmax itself.
+# Whoever puts a softmax before it applies it twice. *Before you run the cell:* the network below is
+# certain, and right: probability 1 for the target. With softmax twice, what does the loss come to?
 
 # %%
 certain, target = torch.tensor([[100.0] + [0.0] * 9]), torch.tensor([0])
@@ -291,12 +293,12 @@ assert once == 0 and round(twice, 3) == 1.461 and np.isclose(twice, np.log(1 + 9
 # %% [markdown]
 # ### Exercise: `softmax_cross_entropy` (4 points)
 #
-# `logits` is `(N, K)`, `targets` is `(N,)` with class numbers from 0 to K − 1, both NumPy arrays. Return
-# two things: the loss, a float, the mean of the cross-entropy over the batch; and its gradient with
-# respect to the logits, `(N, K)`. Mind the mean: it is in the gradient too.
+# `logits` is `(N, K)`, `targets` is `(N,)` with class numbers from 0 to K − 1, both NumPy arrays.
+# Return two things: the loss, a float, the mean of the cross-entropy over the batch; and its
+# gradient with respect to the logits, `(N, K)`. Mind the mean: it is in the gradient too.
 #
-# The loss must stay finite and exact for logits of ±1000: there a probability becomes 0, and its logarithm
-# is not to be taken. NumPy alone; do without PyTorch's and the course's own functions.
+# The loss must stay finite and exact for logits of ±1000: there a probability becomes 0, and its
+# logarithm is not to be taken. NumPy alone; do without PyTorch's and the course's own functions.
 #
 # For example, for the logits `[[2, 1, 0]]` and the target `[0]` the loss is 0.408, and the gradient
 # `[[-0.335, 0.245, 0.090]]`.
@@ -348,22 +350,22 @@ for call in (1, 2, 3):
 assert weight.grad.item() == 9
 
 # %% [markdown]
-# The slope is 3 every time, and the gradient says 3, 6, 9. A network trained like this moves by the sum of all
-# gradients since the beginning: faster and faster, in stale directions.
+# The slope is 3 every time, and the gradient says 3, 6, 9. A network trained like this moves by the
+# sum of all gradients since the beginning: faster and faster, in stale directions.
 #
-# | forgotten | what you see |
+# | forgotten | what happens |
 # | --- | --- |
-# | `zero_grad()` | the loss falls at first, then jumps about |
-# | `backward()` or `step()` | the loss stays where it was, near $\ln K$ |
-# | `model.train()` before training | dropout and BatchNorm do not work (sections 6 and 8) |
-# | `model.eval()` before measuring | the same image gets another answer each time |
+# | `zero_grad()` | each step follows the sum of all gradients so far |
+# | `backward()` or `step()` | the loss stays where it was at first, near ln K |
+# | `model.train()` before training | after an `eval()`, dropout and BatchNorm stand still (sections 6 and 8) |
+# | `model.eval()` before measuring | with dropout, the same image gets another answer each time |
 #
 # ### Exercise: `train_one_epoch` (5 points)
 #
-# Put the model into training mode, go through the `loader` once, and make one step of the `optimizer` for
-# each batch `(images, targets)`. The loss is `F.cross_entropy`. Return, as a number, the mean of the loss over all *images* of
-# the epoch, each as it was when its batch had its turn. (The last batch may be smaller: weigh each
-# batch's loss by its images.)
+# Put the model into training mode, go through the `loader` once, and make one step of the
+# `optimizer` for each batch `(images, targets)`. The loss is `F.cross_entropy`. Return, as a
+# number, the mean of the loss over all *images* of the epoch, each as it was when its batch had its
+# turn. (The last batch may be smaller: weigh each batch's loss by its images.)
 #
 # Do without the course's `fit`. Leave the model in training mode.
 
@@ -392,8 +394,8 @@ check(train_one_epoch, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your network, your loop, real digits. *Before you run the cell: after two epochs, how many of ten unseen
-# digits does it read?*
+# Your network, your loop, real digits. *Before you run the cell: after two epochs, how many of ten
+# unseen digits does it read?*
 
 
 # %%
@@ -425,15 +427,16 @@ for epoch in (1, 2):
     print(f"epoch {epoch}: training loss {loss:.3f}, held back {found.accuracy:.1%} right")
 
 # %% [markdown]
-# About nine of ten, after less time than it took to read this sentence. (Adam is an optimizer that gives each weight a
-# step length of its own. Plain gradient descent, `SGD`, works as well, and wants its rate chosen with
-# more care.)
+# About nine of ten, and it has seen each training image twice. (Adam is an optimizer that gives
+# each weight a step length of its own. Plain gradient descent, `SGD`, works as well, and wants its
+# rate chosen with more care.)
 #
 # ### The same, with curves
 #
-# Longer trainings want more around the loop: a seed, curves, early stopping, a file to go on from after an
-# interruption. `course_lib.training.fit` is this loop with those things. Press the stop button while it runs: it
-# ends with the weights that it has. *Before you run the cell: which of the two loss curves ends lower?*
+# Longer trainings want more around the loop: a seed, curves, early stopping, a file to go on from
+# after an interruption. `course_lib.training.fit` is this loop with those things. Press the stop
+# button while it runs: it ends with the weights that it has. *Before you run the cell: which of the
+# two loss curves ends lower?*
 
 # %%
 seed_everything(1)
@@ -451,9 +454,9 @@ history = fit(
 )
 
 # %% [markdown]
-# The dashed line is the loss on the images that the network trains with, the solid line that on images held
-# back. The first ends lower: the network knows those images. The distance between the two is what sections 6 and 7
-# are about.
+# The dashed line is the loss on the images that the network trains with, the solid line that on
+# images held back. The first ends lower: the network knows those images. The distance between the
+# two is what sections 6 and 7 are about.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
@@ -464,8 +467,8 @@ assert history.train_loss[-1] < history.val_loss[-1]
 # %% [markdown]
 # ## 4 · What has it learned?
 #
-# Chapter 02 had kernels that a person thought out: edges, lines, blurs. Here are the six of LeNet's first
-# layer, before and after.
+# Chapter 02 had kernels that a person thought out: edges, lines, blurs. Here are the six of LeNet's
+# first layer, before and after.
 
 # %%
 after = reader.c1.weight.detach()
@@ -479,9 +482,9 @@ described(
 )
 
 # %% [markdown]
-# Training moved them by about their own length. What is new is smooth: a brighter side and a darker side,
-# as Sobel's kernel has. To measure that, lay the best plane through each kernel and ask what share of it
-# (of its squares) the plane explains. Random cells would give 3/25, or 12 %.
+# Training moved them by about their own length. What is new is smooth: a brighter side and a darker
+# side, as Sobel's kernel has. To measure that, lay the best plane through each kernel and ask what
+# share of it (of its squares) the plane explains. Random cells would give 3/25, or 12 %.
 
 # %%
 row, column = np.indices((5, 5)).reshape(2, 25)
@@ -496,19 +499,24 @@ moved = ((after - before).norm() / before.norm()).item()
 print(f"they moved by {moved:.2f} of their own length")
 
 # %% [markdown]
-# Nobody asked for edges. They came out because they help. The fine grain stays, because enlarged digits are
-# smooth and hardly answer to it: nothing pushes it away. Networks trained on a million photographs have first
-# layers of clean edges and spots of colour.
+# Nobody asked for edges. They came out because they help. The fine grain stays, because enlarged
+# digits are smooth and hardly answer to it: nothing pushes it away. Networks trained on a million
+# photographs have first layers of clean edges and spots of colour.
 #
-# *Before you play:* draw a 7, then add the small bar across it that many people write. Does the network
-# change its mind? Which maps of the first layer see the bar? Click a map to see the sum that makes one
-# of its pixels.
+# The explorer below holds a LeNet-5 that the course has trained. *Before you play:* click a pixel
+# of one of the 16 maps of C3, and the sum that makes it opens. How many products is it a sum of?
 
 # %%
 InsideCNN()
 
+# %% [markdown]
+# 150: 25 weights on each of the six maps before it, and then the bias. Now draw a 7, and add the
+# small bar across it that many people write. Does the network change its mind? Then ask for one of
+# its mistakes, and look which other class had nearly as long a bar.
+
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
+assert lenet.c3.weight[0].numel() == 6 * 25 == 150
 assert 0.5 < moved < 2
 assert explained["trained"] > explained["at the start"] + 0.1
 
@@ -526,19 +534,20 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# Four more pixels at the start leave maps of 6×6 instead of 5×5 at the end: 576 numbers for a layer that has
-# weights for 400. The **head** is what fixes the size.
+# Four more pixels at the start leave maps of 6×6 instead of 5×5 at the end: 576 numbers for a layer
+# that has weights for 400. The **head** is what fixes the size.
 #
-# Chapter 04 had the mend: pool whatever is left to a fixed size. Global average pooling makes one number of
-# each map, and forgets where things were. **Adaptive** pooling to 5×5 cuts each map into 5×5 parts, as equal as
-# they can be, and takes the mean of each. On maps that are 5×5 already it changes nothing, so a trained LeNet
-# can be mended without training it again.
+# Chapter 04 had the mend: pool whatever is left to a fixed size. Global average pooling makes one
+# number of each map, and forgets where things were. **Adaptive** pooling to 5×5 cuts each map into
+# 5×5 parts, as equal as they can be, and takes the mean of each. On maps that are 5×5 already it
+# changes nothing, so a trained LeNet can be mended without training it again.
 #
 # ### Exercise: `LeNetAnySize` (4 points)
 #
-# Your `LeNet`, with the last maps averaged to 5×5 before the flatten. It has the same 61,706 parameters,
-# gives the same outputs on 32×32, and takes images of every size from 16×16 on, also ones that are not square. A bias everywhere, logits
-# out, as before. `nn.AdaptiveAvgPool2d` is allowed; `nets.create` is not.
+# Your `LeNet`, with the last maps averaged to 5×5 before the flatten. It has the same 61,706
+# parameters, gives the same outputs on 32×32, and takes images of every size from 16×16 on, also
+# ones that are not square. A bias everywhere, logits out, as before. `nn.AdaptiveAvgPool2d` is
+# allowed; `nets.create` is not.
 
 
 # %% nbgrader={"grade": false, "grade_id": "LeNetAnySize", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -573,8 +582,9 @@ check(LeNetAnySize, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Taking any size is not the same as reading at any size. *Before you run the cell:* the trained LeNet, its
-# head mended, reads the held-back digits at 28, 32, 40 and 64 pixels. Where does it read best?
+# Taking any size is not the same as reading at any size. *Before you run the cell:* the trained
+# LeNet, its head mended, reads the held-back digits at 28, 32, 40 and 64 pixels. Where does it read
+# best?
 
 # %%
 mended = nn.Sequential(
@@ -603,7 +613,8 @@ assert 1 - at_size[64] > 2.5 * (1 - at_size[32])
 #
 # 1,347 labelled digits are few, and somebody had to label them. Take ten of each class, and train long.
 #
-# *Before you run the cell:* the training loss will go to nothing. What will the loss on unseen digits do?
+# *Before you run the cell:* the training loss will go to nothing. What will the loss on unseen
+# digits do?
 
 
 # %%
@@ -635,17 +646,19 @@ described(
 )
 
 # %% [markdown]
-# It falls, and then it rises: **overfitting**. From some epoch on, what the network learns is true of these hundred
-# digits and of no others. The loss rises while the accuracy hardly moves: where the network is
-# wrong it becomes more and more sure of it.
+# It falls, and then it rises: **overfitting**. From some epoch on, what the network learns is true
+# of these hundred digits and of no others. The loss rises while the accuracy hardly moves: the
+# network does not make more mistakes, it is surer of those that it makes.
 #
 # Four cures, from the simplest on:
 #
-# - **Early stopping**: keep the weights of the epoch where the loss held back was lowest. `fit` does it with
-#   `patience=10`. (What you stop by is no longer unseen: report the result on a third set.)
-# - **Weight decay**: at each step every weight shrinks a little. What the data does not ask for again and again fades.
-# - **Dropout**: in training, half of the units fall silent, others at each step. No unit can rely on one particular
-#   other.
+# - **Early stopping**: keep the weights of the epoch where the loss held back was lowest. `fit`
+#   does it with `patience=10`. (What you stop by is no longer unseen: report the result on a third
+#   set.)
+# - **Weight decay**: at each step every weight shrinks a little. What the data does not ask for
+#   again and again fades.
+# - **Dropout**: in training, half of the units fall silent, others at each step. No unit can rely
+#   on one particular other.
 # - **Augmentation** (section 7): show each digit a little different every time.
 
 # %%
@@ -654,14 +667,23 @@ print(f"lowest loss {best:.2f} in epoch {by_heart.best_epoch}, at the end {last:
 assert by_heart.train_loss[-1] < 0.02 and by_heart.train_accuracy[-1] == 1
 assert by_heart.best_epoch < 40 and last > 1.15 * best
 assert max(by_heart.val_accuracy) < 0.97
+
+with torch.no_grad():
+    p = plain(torch.from_numpy(held_images)).softmax(dim=1).numpy()
+mistaken = p.argmax(axis=1) != held_labels
+print(
+    f"to its {mistaken.sum()} wrong answers it gives a probability of {p.max(axis=1)[mistaken].mean():.2f}"
+)
+assert p.max(axis=1)[mistaken].mean() > 0.6
 assert abs(by_heart.val_accuracy[-1] - by_heart.val_accuracy[by_heart.best_epoch - 1]) < 0.06
 
 # %% [markdown]
 # ### Dropout, in numbers
 #
-# A unit of value 6 is kept with probability $1-p = 0.5$. On the average that leaves 3, and the next layer was
-# used to 6. So the survivors are divided by $1-p$: half of the time 12, half of the time 0, on the average 6 again. Outside training nothing is dropped
-# and nothing is scaled. *Before you run the cell: what do the means of these three rows come to?*
+# A unit of value 6 is kept with probability $1-p = 0.5$. On the average that leaves 3, and the next
+# layer was used to 6. So the survivors are divided by $1-p$: half of the time 12, half of the time
+# 0, on the average 6 again. Outside training nothing is dropped and nothing is scaled. *Before you
+# run the cell: what is the mean of ten thousand such units, in training and after?*
 
 # %%
 layer, row = nn.Dropout(p=0.5), torch.full((10_000,), 6.0)
@@ -674,10 +696,10 @@ assert set(in_training.tolist()) == {0.0, 12.0} and abs(in_training.mean() - 6) 
 # %% [markdown]
 # ### Exercise: `dropout` (3 points)
 #
-# `x` is an array of any shape, `p` the probability to drop, from 0 to below 1, `rng` a NumPy generator.
-# In training, set each value to zero with probability `p`, each by its own draw from `rng`, and divide the
-# survivors by `1 − p`. Outside training return `x` as it is. Leave `x` itself unchanged, and use no
-# other source of chance than `rng`. Do without PyTorch.
+# `x` is an array of any shape, `p` the probability to drop, from 0 to below 1, `rng` a NumPy
+# generator. In training, set each value to zero with probability `p`, each by its own draw from
+# `rng`, and divide the survivors by `1 − p`. Outside training return `x` as it is. Leave `x` itself
+# unchanged, and use no other source of chance than `rng`. Do without PyTorch.
 
 
 # %% nbgrader={"grade": false, "grade_id": "dropout", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -700,11 +722,11 @@ check(dropout, hidden=True)
 # %% [markdown]
 # ## 7 · Which changes leave a 6 a 6?
 #
-# A 6 moved by a pixel is a 6. So is one that leans a little. Such changes make new examples of old ones, with
-# labels that are known. But not every change is harmless.
+# A 6 moved by a pixel is a 6. So is one that leans a little. Such changes make new examples of old
+# ones, with labels that are known. But not every change is harmless.
 #
-# *Before you run the cell:* six digits, then the same by a half turn, by a mirror, and by small random turns, slants and moves.
-# Which of the rows would you label as before?
+# *Before you run the cell:* six digits, then the same by a half turn, by a mirror, and by small
+# random turns, slants and moves. Which of the rows would you label as before?
 
 # %% jupyter={"source_hidden": true}
 # The figure.
@@ -725,12 +747,13 @@ described(
 )
 
 # %% [markdown]
-# A half turn makes the 6 a 9 and the 9 a 6, and both keep the wrong label. (You may read that a vertical flip does that. A
-# flip upside down makes of a 6 something that is no digit.) Mirror images are harmless for cats, and
-# spoil everything that is read. What keeps the label depends on the task, and you have to know it.
+# A half turn makes the 6 a 9 and the 9 a 6, and both keep the wrong label. (You may read that a
+# vertical flip does that. A flip upside down makes of a 6 something that is no digit.) Mirror
+# images are harmless for cats, and spoil everything that is read. What keeps the label depends on
+# the task, and you have to know it.
 #
-# Ask a network that reads well. *Before you run the cell: of the 6s that it knows, how many does it call 9
-# after a half turn?*
+# Ask a network that reads well. *Before you run the cell: of the 6s that it knows, how many does it
+# call 9 after a half turn?*
 
 # %%
 sixes = held_images[held_labels == 6]
@@ -794,9 +817,10 @@ described(
 )
 
 # %% [markdown]
-# Every cure lowers the loss. Augmentation does so for each of the seeds, and comes out best or nearly so: it
-# adds what we know about writing. In accuracy the gain is smaller, and one seed differs from the next by as
-# much as one cure from another. Whoever compares two recipes with one run each compares two seeds.
+# Every cure lowers the loss. Augmentation does so for each of the seeds, and comes out best or
+# nearly so: it adds what we know about writing. In accuracy the gain is smaller, and one seed
+# differs from the next by as much as one cure from another. Whoever compares two recipes with one
+# run each compares two seeds.
 #
 # *Before you run the cell: and with all 1,347 labels? Does augmentation gain more there, or less?*
 
@@ -814,8 +838,9 @@ for name in ("nothing", "augmentation"):
     print(f"{name:13} right {' and '.join(f'{a:.1%}' for a in found)}")
 
 # %% [markdown]
-# Both read far better than with a hundred labels, and the choice between them is worth a point or two at most, either way.
-# Augmentation is worth most where data is scarce, and it wants more epochs, because it makes the task harder.
+# Both read far better than with a hundred labels, and the choice between them is worth a point or
+# two at most, either way. Augmentation is worth most where data is scarce, and it wants more
+# epochs, because it makes the task harder.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
@@ -831,9 +856,10 @@ assert abs(with_all["augmentation"].mean() - with_all["nothing"].mean()) < 0.03
 # %% [markdown]
 # ### Exercise: `augment` (4 points)
 #
-# `batch` is `(N, 1, 32, 32)`, digits with values in [0, 1], and `rng` a NumPy generator. Return a new batch of the same
-# shape, values still in [0, 1], in which every image is changed a little, each by its own draw, and can still be read as the same digit. The
-# kind of change is up to you. Leave `batch` itself unchanged. Do without the functions of `data.augment`.
+# `batch` is `(N, 1, 32, 32)`, digits with values in [0, 1], and `rng` a NumPy generator. Return a
+# new batch of the same shape, values still in [0, 1], in which every image is changed a little,
+# each by its own draw, and can still be read as the same digit. The kind of change is up to you.
+# Leave `batch` itself unchanged. Do without the functions of `data.augment`.
 #
 # The judge reads your digits with the nearest of 6,300 examples, and asks that four of five are still
 # read as before.
@@ -860,14 +886,15 @@ check(augment, hidden=True)
 # %% [markdown]
 # ## 8 · What does BatchNorm do, and when?
 #
-# A layer is tuned to the values that it used to get, and each step of training changes the layers before it. **Batch
-# normalisation** (Ioffe and Szegedy, 2015) takes the drift out: after a convolution, it gives each
-# channel the mean 0 and the variance 1, then a scale $\gamma$ and a shift $\beta$ that are learned.
+# A layer is tuned to the values that it used to get, and each step of training changes the layers
+# before it. **Batch normalisation** (Ioffe and Szegedy, 2015) takes the drift out: after a
+# convolution, it gives each channel the mean 0 and the variance 1, then a scale $\gamma$ and a
+# shift $\beta$ that are learned.
 #
 # $$\hat x = \frac{x - \text{mean}}{\sqrt{\text{variance} + \varepsilon}}, \qquad y = \gamma\,\hat x + \beta$$
 #
-# *Before you run the cell:* a batch of 32 images has 6 maps of 14×14 behind the first pooling. How many means are taken,
-# and over how many values each?
+# *Before you run the cell:* a batch of 32 images has 6 maps of 14×14 behind the first pooling. How
+# many means are taken, and over how many values each?
 
 # %%
 with torch.no_grad():
@@ -888,10 +915,10 @@ assert torch.allclose(out.var(dim=(0, 2, 3)), torch.ones(6), atol=0.01)
 # %% [markdown]
 # Six means, one for each channel, each over all images and positions: 32·14·14 = 6,272 values.
 #
-# That has a price. In training, what comes out for an image depends on the images beside it. When one image is to be read,
-# there are none beside it. So the layer keeps **running** values, a sliding mean of what it met in training, and uses
-# those in eval mode. *Before you run the cell:* the same image, alone and in company, in both modes. Which two
-# of the four outputs agree?
+# That has a price. In training, what comes out for an image depends on the images beside it. When
+# one image is to be read, there are none beside it. So the layer keeps **running** values, a
+# sliding mean of what it met in training, and uses those in eval mode. *Before you run the cell:*
+# the same image, alone and in company, in both modes. Which two of the four outputs agree?
 
 # %%
 alone, company = maps[:1], maps
@@ -904,12 +931,14 @@ for mode in (True, False):
     assert torch.equal(a, b) != mode
 
 # %% [markdown]
-# In eval mode they agree to the last digit. A model left in training mode after training gives each image an answer that depends on the
-# batch, and keeps changing its running values with every prediction. Hence `model.eval()`.
+# In eval mode they agree to the last digit. A model left in training mode after training gives each
+# image an answer that depends on the batch, and keeps changing its running values with every
+# prediction. Hence `model.eval()`.
 #
-# Two more things follow. A convolution before a BatchNorm needs no bias, because the mean takes it away again.
-# And the order of most networks is **convolution, BatchNorm, ReLU**. *Before you run the cell: add 100 to the bias
-# of a convolution. How far does the output behind the BatchNorm move, in training mode?*
+# Two more things follow. A convolution before a BatchNorm needs no bias, because the mean takes it
+# away again. And the order of most networks is **convolution, BatchNorm, ReLU**. *Before you run
+# the cell: add 100 to the bias of a convolution. How far does the output behind the BatchNorm move,
+# in training mode?*
 
 # %%
 convolution, norm = nn.Conv2d(1, 6, 5), nn.BatchNorm2d(6).train()
@@ -924,12 +953,13 @@ assert moved < 0.01
 # %% [markdown]
 # ### Exercise: `batch_norm2d` (5 points)
 #
-# `x` is `(N, C, H, W)`; `gamma`, `beta`, `running_mean` and `running_var` are `(C,)`, all NumPy arrays. Return three arrays: the
-# output, and the running mean and variance afterwards.
+# `x` is `(N, C, H, W)`; `gamma`, `beta`, `running_mean` and `running_var` are `(C,)`, all NumPy
+# arrays. Return three arrays: the output, and the running mean and variance afterwards.
 #
-# - In training, normalise each channel by the mean and variance of this batch, over N, H and W. The variance
-#   divides by the number of values, $n$. The new running values are $(1 - \text{momentum})$ times the old plus
-#   momentum times those of the batch; into the running variance goes the one that divides by $n - 1$.
+# - In training, normalise each channel by the mean and variance of this batch, over N, H and W. The
+#   variance divides by the number of values, $n$. The new running values are $(1 -
+#   \text{momentum})$ times the old plus momentum times those of the batch; into the running
+#   variance goes the one that divides by $n - 1$.
 # - Otherwise normalise by the running values, and return them as they are.
 # - `eps` is added to the variance, under the root. Return new arrays; leave the given ones unchanged.
 #
@@ -961,20 +991,21 @@ check(batch_norm2d, hidden=True)
 # %% [markdown]
 # ## 9 · Your own reader
 #
-# You have all the parts: convolutions, BatchNorm, dropout, augmentation, a loop. How well can you make a network
-# read?
+# You have all the parts: convolutions, BatchNorm, dropout, augmentation, a loop. How well can you
+# make a network read?
 #
 # ### Exercise: `digit_classifier` (5 points)
 #
-# Return a trained model. It is trained on `images`, a NumPy array `(N, 1, 8, 8)` with values in [0, 1], and their `labels`; without
-# arguments, on the course's training digits (the first lines do that). It takes a batch of such images and
-# returns ten scores for each, `(N, 10)`, or the class numbers, `(N,)`. It may be an `nn.Module` (the judge puts it into eval mode) or
-# a function of a NumPy array.
+# Return a trained model. It is trained on `images`, a NumPy array `(N, 1, 8, 8)` with values in [0,
+# 1], and their `labels`; without arguments, on the course's training digits (the first lines do
+# that). It takes a batch of such images and returns ten scores for each, `(N, 10)`, or the class
+# numbers, `(N,)`. It may be an `nn.Module` (the judge puts it into eval mode) or a function of a
+# NumPy array.
 #
-# The judge calls it on two different splits of the digits, and asks it about the 450 digits held back from each. 90 % right on average
-# earns 2 points, 97 % all 5. Your training should take less than 8 seconds. Digits as small as
-# 8×8 can be taken as they are, by small kernels with padding, or enlarged: `nn.Upsample(size=(32, 32),
-# mode="bilinear")` is a layer.
+# The judge calls it on two different splits of the digits, and asks it about the 450 digits held
+# back from each. 90 % right on average earns 2 points, 97 % all 5. Your training should take less
+# than 8 seconds. Digits as small as 8×8 can be taken as they are, by small kernels with padding, or
+# enlarged: `nn.Upsample(size=(32, 32), mode="bilinear")` is a layer.
 #
 # Everything of this chapter is allowed.
 
@@ -1030,56 +1061,65 @@ check(digit_classifier, hidden=True)
 # %% [markdown]
 # ## 10 · In production code, and further reading
 #
-# - `torch.nn.functional.cross_entropy` takes logits and class numbers, and computes what your function does;
-#   `label_smoothing=0.1` is one argument of it. `nn.NLLLoss` is the one that wants logarithms of probabilities.
-# - `nn.BatchNorm2d` keeps `running_mean` and `running_var` as *buffers*: no optimizer sees them, `state_dict` saves
-#   them. Its `momentum=0.1` is the share of the new, elsewhere it is often that of the old.
+# - `torch.nn.functional.cross_entropy` takes logits and class numbers, and computes what your
+#   function does; `label_smoothing=0.1` is one argument of it. `nn.NLLLoss` is the one that wants
+#   logarithms of probabilities.
+# - `nn.BatchNorm2d` keeps `running_mean` and `running_var` as *buffers*: no optimizer sees them,
+#   `state_dict` saves them. Its `momentum=0.1` is the share of the new, elsewhere it is often that
+#   of the old.
 # - `nn.Dropout` scales in training, as yours; the paper of 2014 scaled at test time.
-# - `torchvision.transforms.v2` augments images, boxes and masks together. timm's `create_transform` builds the chains
-#   that its models were trained with.
-# - Large trainings wrap the loop: PyTorch Lightning, Accelerate, timm's `train.py`. Inside is the loop of section 3.
+# - `torchvision.transforms.v2` augments images, boxes and masks together. timm's `create_transform`
+#   builds the chains that its models were trained with.
+# - Large trainings wrap the loop: PyTorch Lightning, Accelerate, timm's `train.py`. Inside is the
+#   loop of section 3.
 #
 # **Read on**
 #
-# - LeCun, Bottou, Bengio and Haffner, *Gradient-based learning applied to document recognition* (1998): LeNet-5 whole, with
-#   the data and the machine around it.
-# - Srivastava and others, *Dropout: a simple way to prevent neural networks from overfitting* (JMLR, 2014).
-# - Ioffe and Szegedy, *Batch normalization* (arXiv:1502.03167); and Santurkar and others, *How does batch normalization
-#   help optimization?* (arXiv:1805.11604), which doubts the first one's reason and measures another.
-# - Goodfellow, Bengio and Courville, *Deep learning* (2016), chapters 7 and 8: regularisation and optimisation.
+# - LeCun, Bottou, Bengio and Haffner, *Gradient-based learning applied to document recognition*
+#   (1998): LeNet-5 whole, with the data and the machine around it.
+# - Srivastava and others, *Dropout: a simple way to prevent neural networks from overfitting*
+#   (JMLR, 2014).
+# - Ioffe and Szegedy, *Batch normalization* (arXiv:1502.03167); and Santurkar and others, *How does
+#   batch normalization help optimization?* (arXiv:1805.11604), which doubts the first one's reason
+#   and measures another.
+# - Goodfellow, Bengio and Courville, *Deep learning* (2016), chapters 7 and 8: regularisation and
+#   optimisation.
 # - Karpathy, *A recipe for training neural networks* (2019): in which order to look for mistakes.
 
 # %% [markdown]
 # ## 11 · What you can now say
 #
-# **What are the stages of a CNN?** Convolution, ReLU, pooling, again and again; flatten; fully connected layers; softmax in
-# the loss. *(Section 1)*
+# **What are the stages of a CNN?** Convolution, ReLU, pooling, again and again; flatten; fully
+# connected layers; softmax in the loss. *(Section 1)*
 #
-# **Where are LeNet's parameters?** 61,706 in all, 48,120 of them in the first fully connected layer; the two convolutions have
-# 2,572. *(Section 1)*
+# **Where are LeNet's parameters?** 61,706 in all, 48,120 of them in the first fully connected
+# layer; the two convolutions have 2,572. *(Section 1)*
 #
-# **Why keep the batch axis in a flatten?** Each image is a row of its own; flattened together they are one row that no
-# layer fits. *(Section 1)*
+# **Why keep the batch axis in a flatten?** Each image is a row of its own; flattened together they
+# are one row that no layer fits. *(Section 1)*
 #
 # **What is the loss of a network that knows nothing?** ln K: 2.303 for ten classes. *(Section 2)*
 #
-# **Why does the network return logits?** Cross-entropy applies the softmax. Twice applied, it cannot fall below 1.461 with
-# ten classes. *(Section 2)*
+# **Why does the network return logits?** Cross-entropy applies the softmax. Twice applied, it
+# cannot fall below 1.461 with ten classes. *(Section 2)*
 #
-# **What is the gradient at the logits?** Softmax minus one-hot, divided by the batch's size. *(Section 2)*
+# **What is the gradient at the logits?** Softmax minus one-hot, divided by the batch's size.
+# *(Section 2)*
 #
 # **Why `zero_grad`?** Gradients add up until they are cleared. *(Section 3)*
 #
-# **Why does a CNN not take every image size?** Its fully connected head counts on so many numbers. Adaptive or global pooling
-# mends it; whether it reads well at that size is another matter. *(Section 5)*
+# **Why does a CNN not take every image size?** Its fully connected head counts on so many numbers.
+# Adaptive or global pooling mends it; whether it reads well at that size is another matter.
+# *(Section 5)*
 #
-# **What is overfitting, and what helps?** The training loss falls while the loss on unseen data rises. More data, augmentation,
-# dropout, weight decay, early stopping. *(Sections 6 and 7)*
+# **What is overfitting, and what helps?** The training loss falls while the loss on unseen data
+# rises. More data, augmentation, dropout, weight decay, early stopping. *(Sections 6 and 7)*
 #
-# **Which augmentations are allowed?** Those that keep the label: small turns for digits, no mirror and no half turn. *(Section 7)*
+# **Which augmentations are allowed?** Those that keep the label: small turns for digits, no mirror
+# and no half turn. *(Section 7)*
 #
-# **Over what does BatchNorm average?** Each channel over the batch and all positions: 32·14·14 = 6,272 values; in eval mode it uses
-# running values. *(Section 8)*
+# **Over what does BatchNorm average?** Each channel over the batch and all positions: 32·14·14 =
+# 6,272 values; in eval mode it uses running values. *(Section 8)*
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
@@ -1120,4 +1160,5 @@ check(answers, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# You have a network that learns. Chapter 07 asks why deeper ones learned worse, and what was done about it.
+# You have a network that learns. Chapter 07 asks why deeper ones learned worse, and what was done
+# about it.

@@ -26,6 +26,7 @@ GRADED = (
     "ch03_channels",
     "ch04_pooling",
     "ch05_receptive_field",
+    "ch06_training_a_cnn",
     "ch08_efficient_convolutions",
 )
 
