@@ -114,9 +114,9 @@ described(
         title="Better with fewer parameters, most of the time",
         left=("VGG-16", "AlexNet", "DenseNet-121"),
     ),
-    "Published accuracy against parameters. AlexNet, 2012, has 61 million and 57 percent; VGG-16, 2014, "
-    "138 million and 71.5 percent. All later ones have fewer than 30 million and, but for GoogLeNet, are "
-    "more accurate; ConvNeXt-T, 2022, is highest with 82 percent.",
+    "Published accuracy against parameters. AlexNet, 2012, has 61 million and 57 percent; VGG-16,"
+    " 2014, 138 million and 71.5 percent. All later ones have fewer than 30 million and, but for "
+    "GoogLeNet, are more accurate; ConvNeXt-T, 2022, is highest with 82 percent.",
 )
 
 # %% [markdown]
@@ -234,8 +234,9 @@ described(
         },
         title="The grid halves, the channels grow",
     ),
-    "Six networks, each a row of slabs from left to right. In all of them the slabs become lower and wider: "
-    "grids shrink from 224, 112 or 56 pixels to 14 or 7, channels grow from 64 to 512 or 2048.",
+    "Six networks, each a row of slabs from left to right. In all of them the slabs become lower "
+    "and wider: grids shrink from 224, 112 or 56 pixels to 14 or 7, channels grow from 64 to 512 "
+    "or 2048.",
 )
 
 # %% [markdown]
@@ -535,9 +536,9 @@ described(
         title="Depth hurts the plain net and helps the residual one",
         guess=float(np.log(10)),
     ),
-    "Training loss at the end against depth, both axes logarithmic, five dots for each depth. The plain nets "
-    "rise from 0.01 at 8 layers to about 1.5 at 56; the residual ones fall from 0.01 to below 0.001. The dots "
-    "of the two never mix from 20 layers on.",
+    "Training loss at the end against depth, both axes logarithmic, five dots for each depth. The"
+    " plain nets rise from 0.01 at 8 layers to about 1.5 at 56; the residual ones fall from 0.01 "
+    "to below 0.001. The dots of the two never mix from 20 layers on.",
 )
 
 # %% [markdown]
@@ -605,8 +606,9 @@ described(
         every=degradation.EVERY,
         title="The deeper, the slower, unless each block adds its input",
     ),
-    "Training loss by step, logarithmic, bands over five seeds. Plain: the curve of 8 layers falls fastest, 56 "
-    "layers hardly fall. Residual: four curves lie together and all fall below 0.02.",
+    "Training loss by step, logarithmic, bands over five seeds. Plain: the curve of 8 layers "
+    "falls fastest, 56 layers hardly fall. Residual: four curves lie together and all fall below "
+    "0.02.",
 )
 
 # %% [markdown]
@@ -654,7 +656,7 @@ check(gradient_norms, hidden=True)
 
 # %% [markdown]
 # *Before you run the cell:* four kinds of networks with 56 layers before their first step, plain or
-# residual, with BatchNorm or without. In which of them does the gradient vanish on its way to layer 1?
+# residual, with BatchNorm or without. In which of them has the gradient vanished at layer 1?
 
 # %% jupyter={"source_hidden": true}
 # The figure.
@@ -669,9 +671,10 @@ described(
         },
         title="56 layers before the first step: gradients vanish in one of four",
     ),
-    "Gradient norm by layer, logarithmic, bands over five seeds. Without BatchNorm the plain net stays near one "
-    "millionth at every layer and the residual one between a hundred and some thousand. With BatchNorm the residual net lies "
-    "near 1, and the plain one rises from 0.3 at the last layer to about a hundred at the first.",
+    "Gradient norm by layer, logarithmic, bands over five seeds. Without BatchNorm the plain net "
+    "stays near one millionth at every layer and the residual one between a hundred and some "
+    "thousand. With BatchNorm the residual net lies near 1, and the plain one rises from 0.3 at "
+    "the last layer to about a hundred at the first.",
 )
 
 # %%
@@ -684,8 +687,10 @@ for norm in (False, True):
         )
 
 # %% [markdown]
-# In one: plain and without BatchNorm, all gradients are around a millionth. There the explanation is
-# right.
+# In one: plain and without BatchNorm, all gradients are around a millionth, at every layer. A weight's
+# gradient is the signal that reaches it from the image times the error that reaches it from the loss,
+# and both fade from block to block: the first on its way forward, the second on its way back. There the
+# explanation is right.
 #
 # **With BatchNorm they do not vanish.** In the plain net the gradient even grows on its way back, to
 # around a hundred at the first layer, and that net degrades all the same, as you saw above. The paper
@@ -706,6 +711,15 @@ for run in runs(56, False, True):
     assert min(run.norms_before) > 0.01 and run.norms_before[0] > 10 * run.norms_before[-1]
 assert min(first[True, False]) > 50
 
+net = degradation.build(degradation.Setting(56, skip=False, norm=False), 0)
+maps = []
+for part in net.modules():
+    if isinstance(part, CifarBlock):
+        part.register_forward_hook(lambda block, inputs, output: maps.append(output))
+loss = nn.functional.cross_entropy(net(images[:256]), labels[:256])
+errors = torch.autograd.grad(loss, maps)
+assert maps[-1].norm() < maps[0].norm() / 1000 and errors[0].norm() < errors[-1].norm() / 1000
+
 # %% [markdown]
 # And after training? *Before you run the cell: the plain net with BatchNorm is stuck at a loss above 1.
 # Is its gradient small?*
@@ -722,8 +736,8 @@ described(
         },
         title="The stuck net has the larger gradients",
     ),
-    "Gradient norm by layer after training. The plain net lies between a hundredth and one, the residual net around a "
-    "thousandth, because it has little left to learn.",
+    "Gradient norm by layer after training. The plain net lies between a hundredth and one, the "
+    "residual net around a thousandth, because it has little left to learn.",
 )
 
 # %% jupyter={"source_hidden": true}
@@ -777,8 +791,9 @@ described(
         title="Without BatchNorm the shortcut alone is not enough",
         guess=float(np.log(10)),
     ),
-    "Training loss against depth without BatchNorm. Plain nets learn at 8 layers and guess from 32 on. Residual nets "
-    "learn at 8 and 20 layers, guess at 32, and all five diverge at 56. Residual nets whose blocks start as F = 0 learn at every depth.",
+    "Training loss against depth without BatchNorm. Plain nets learn at 8 layers and guess from "
+    "32 on. Residual nets learn at 8 and 20 layers, guess at 32, and all five diverge at 56. "
+    "Residual nets whose blocks start as F = 0 learn at every depth.",
 )
 
 # %% [markdown]
@@ -957,14 +972,15 @@ for name, values in gained.items():
 # The figure.
 described(
     plots.block_gains(gained, title="A residual block changes the size of a gradient less"),
-    "For each of 15 blocks the gradient before it divided by that behind it, five dots for plain and five for residual nets. "
-    "Residual blocks fall from about 2 at the first to a little above 1 at the last, but for blocks 6 and 11, which lie at 0.9; "
-    "plain blocks lie between 1.1 and 1.7 throughout.",
+    "For each of 15 blocks the gradient before it divided by that behind it, five dots for plain "
+    "and five for residual nets. Residual blocks fall from about 2 at the first to a little above"
+    " 1 at the last, but for blocks 6 and 11, which lie at 0.9; plain blocks lie between 1.1 and "
+    "1.7 throughout.",
 )
 
 # %% [markdown]
 # The whole grows a little in nearly every block. What the $+1$ hands through and what $F$ contributes
-# point in unrelated directions, and the sum of two such arrows is longer than either, although half of
+# are at right angles, nearly, and the sum of two such arrows is longer than either, although half of
 # its numbers became smaller. In blocks 6 and 11 it shrinks: there the grid halves, and the shortcut of
 # option A drops three pixels of four.
 #
@@ -980,6 +996,23 @@ assert (np.delete(gained["residual"], halving, axis=1) > 0.97).all()
 assert (gained["residual"].prod(axis=1) < 0.5 * gained["plain"].prod(axis=1)).all()
 assert 5 < np.median(gained["residual"].prod(axis=1)) < 20
 assert 50 < np.median(gained["plain"].prod(axis=1)) < 200
+
+# The angle, in blocks whose shortcut is the identity: what comes back through F and what came.
+net = degradation.build(degradation.Setting(32, skip=True, norm=True), 0)
+kept = []
+for part in net.modules():
+    if isinstance(part, CifarBlock):
+        part.register_forward_hook(
+            lambda block, inputs, output: kept.append((block, *inputs, output))
+        )
+loss = nn.functional.cross_entropy(net(images[:256]), labels[:256])
+arriving = torch.autograd.grad(loss, [output for *_, output in kept])
+for (block, x, output), error in zip(kept, arriving, strict=True):
+    if block.stride == 1:
+        handed = error * (output > 0)  # through the last ReLU
+        x = x.detach().requires_grad_()
+        (through,) = torch.autograd.grad(block.residual(x), x, handed)
+        assert abs((handed * through).sum()) < 0.15 * handed.norm() * through.norm()
 
 # %% [markdown]
 # ## 9 · How do you get to 152 layers?
@@ -1257,6 +1290,8 @@ Lineage(model="resnet50", stage=2, block=1, measure="depth")
 #   two answers of 2014.
 # - Huang, Liu, van der Maaten and Weinberger, *Densely connected convolutional networks*
 #   (arXiv:1608.06993).
+# - De and Smith, *Batch normalization biases residual blocks towards the identity function in deep
+#   networks* (arXiv:2002.10444): how BatchNorm keeps F small, and what can take its place.
 # - Balduzzi and others, *The shattered gradients problem* (arXiv:1702.08591): what is wrong with a
 #   plain net's gradients, if not their size: they resemble noise.
 # - *Dive into deep learning* (d2l.ai), chapter 8, builds all of them in code; Stanford's CS231n has a
