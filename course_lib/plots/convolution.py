@@ -263,13 +263,13 @@ def groups_figure(c_in: int, c_out: int, groups: int) -> Figure:
     """Which input channels feed which output channels: as lines, and as a table of the weights.
 
     The lines of neighbouring groups differ in colour and in dashes; dark cells of the table are
-    kernels, empty ones were never made.
+    slices of the kernels, empty ones were never made.
 
     Raises ValueError where `groups` does not divide the channels, and for more channels than
     `MOST_CHANNELS`.
 
     >>> groups_figure(4, 8, groups=2).get_suptitle()
-    'Groups 2: every output channel sees 2 of 4 inputs, 16 of 32 kernels are left'
+    'Groups 2: every output channel sees 2 of 4 inputs, 16 of 32 slices are left'
     """
     c_in = integer(c_in, "c_in", at_least=1)
     c_out = integer(c_out, "c_out", at_least=1)
@@ -283,7 +283,7 @@ def groups_figure(c_in: int, c_out: int, groups: int) -> Figure:
     title = f"Groups {groups}{' (depthwise)' if 1 < c_in == groups else ''}: every output channel "
     title += f"sees {share_in} of {c_in} inputs" if groups > 1 else "sees every input channel"
     if groups > 1:
-        title += f", {c_out * share_in} of {c_out * c_in} kernels are left"
+        title += f", {c_out * share_in} of {c_out * c_in} slices are left"
     fig, (lines, table) = figure(2, size=(4.2, 4.0), title=title)
 
     tallest = max(c_in, c_out)
@@ -324,7 +324,7 @@ def groups_figure(c_in: int, c_out: int, groups: int) -> Figure:
     table.spines[:].set_visible(False)
     table.set_xlabel("input channel")
     table.set_ylabel("output channel")
-    table.set_title("the kernels there are", fontsize=10, color=INK)
+    table.set_title("the slices there are", fontsize=10, color=INK)
     return fig
 
 

@@ -21,7 +21,7 @@
 # - compute a whole convolution layer, batch, channels, bias and all, forwards and backwards;
 # - count its parameters and its multiplications before it runs;
 # - say what a 1×1 convolution is good for, and when it is good for nothing;
-# - turn a convolution into one matrix product, and say why libraries do;
+# - turn a convolution into one matrix product, and say why libraries do, and when they do not;
 # - follow a shape through a network, and name the layer where it breaks.
 #
 # **What you need**: chapter 02, its size formula above all. The exercises need NumPy alone; PyTorch
@@ -49,6 +49,7 @@
 # first, then unfold it.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import functools
 import time
 
 import numpy as np
@@ -59,6 +60,7 @@ from course_lib import cost, cost_table, data, geometry, ops
 # %%
 from course_lib.explorers import Channels
 from course_lib.plots import channels as plots
+from course_lib.plots import convolution as arithmetic
 from course_lib.plots import described
 from course_lib.plots.output_size import grids
 
@@ -563,6 +565,18 @@ assert vgg[64, 64]["macs"] == vgg[256, 256]["macs"] == 4 * vgg[512, 512]["macs"]
 assert vgg[3, 64]["macs"] < vgg[512, 512]["macs"] / 5
 
 # %% [markdown]
+# One argument of a layer is still missing, a preview of chapter 08. In `groups=2` the channels that come
+# in are cut into two equal halves, and so are those that go out: each kernel sees the channels of its own
+# half only. It has `c_in // groups` slices in place of `c_in`; there are `c_out` kernels as before.
+
+# %%
+described(
+    arithmetic.groups_figure(c_in=4, c_out=6, groups=2),
+    "Left, lines from input channels 0 and 1 to the output channels 0, 1 and 2, and from 2 and 3 to "
+    "3, 4 and 5. Right, a table of the slices: two dark blocks on the diagonal, the rest is empty.",
+)
+
+# %% [markdown]
 # ### Exercise: `conv_cost` (6 points)
 #
 # Return a dict with four keys: `"params"`, `"macs"`, `"flops"`, three ints, and `"output_shape"`,
@@ -570,10 +584,8 @@ assert vgg[3, 64]["macs"] < vgg[512, 512]["macs"] / 5
 # twice the MACs. `kernel_size`, `stride`, `padding` and `dilation` are one number or a pair `(height,
 # width)`; `bias` is True or False.
 #
-# `groups` is new, and a preview of chapter 08: in `groups=2` the channels are cut into two equal halves,
-# and each kernel sees the channels of its own half only. It has `c_in // groups` slices in place of
-# `c_in`; there are `c_out` kernels as before. All channels divide evenly. `geometry` is yours to use. Do
-# without the course's `cost.conv_cost`, and without running a layer.
+# `groups` divides both numbers of channels. `geometry` is yours to use. Do without the course's
+# `cost.conv_cost`, and without running a layer.
 #
 # For example, `conv_cost(3, 16, 3, 32, 32, padding=1)` is `{"params": 448, "macs": 442368, "flops":
 # 884736, "output_shape": (16, 32, 32)}`. And `conv_cost(4, 6, 3, 5, 5, groups=2)` has 6·(2·9 + 1) = 114
@@ -854,12 +866,40 @@ print(f"{pixels:,} numbers become {entries:,}: {entries / pixels:.0f} times as m
 
 # %% [markdown]
 # Nine times. So libraries build it a piece at a time, or not at all: the routine fetches the pixels as if
-# the matrix were there. And they have more tricks: for 3×3 kernels there are ways that need fewer
-# multiplications. `ops.conv2d` knows several by name.
+# the matrix were there.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
 assert entries == 9 * pixels
+
+# %% [markdown]
+# ### Are all these products needed?
+#
+# Three taps, two neighbouring outputs: six products. **Winograd** found a way with fewer. *Before you run
+# the cell: count those that it takes.* (What is made of `g` alone is made once for a kernel, not once for
+# a window.)
+
+# %%
+d, g = rng.normal(size=4), rng.normal(size=3)  # four pixels, three weights
+m0 = (d[0] - d[2]) * g[0]
+m1 = (d[1] + d[2]) * ((g[0] + g[1] + g[2]) / 2)
+m2 = (d[2] - d[1]) * ((g[0] - g[1] + g[2]) / 2)
+m3 = (d[1] - d[3]) * g[2]
+assert np.allclose([m0 + m1 + m2, m1 - m2 - m3], [d[0:3] @ g, d[1:4] @ g])
+print("the same two outputs")
+
+# %% [markdown]
+# Four, and more additions. In two dimensions both axes gain: a patch of 2×2 outputs takes 4·4 = 16
+# products in place of 36, and one of 4×4 outputs, by the same idea with six pixels to a side, 36 in place
+# of 144.
+#
+# Another way leads through frequencies. The **Fourier transform** writes an image as a sum of waves. A
+# kernel that slides over a wave gives the same wave, stronger or weaker and moved along. So each
+# wave takes one product, with a complex number, and it does not matter how large the kernel was. The
+# price is the transforms, there and back.
+#
+# `ops.conv2d` has all of them, by name and with the same arguments: `blocked` is the matrix a piece at a
+# time, `auto` picks for you.
 
 # %%
 picture, kernels = rng.normal(size=(1, 3, 20, 24)), rng.normal(size=(4, 3, 3, 3))
@@ -868,6 +908,36 @@ for algorithm in ops.CONV2D_ALGORITHMS:
     difference = np.abs(ops.conv2d(picture, kernels, algorithm=algorithm) - expected).max()
     print(f"{algorithm:13} largest difference from the loops: {difference:.0e}")
     assert difference < 1e-10
+
+# %% [markdown]
+# *Before you run the cell: which will be the fastest for a kernel of 3×3, which for one of 31×31? And
+# which of them will round worst, in the short numbers (float32) that networks are computed in?*
+
+# %%
+largest_error = {}
+for c, side, k in ((64, 56, 3), (8, 40, 31)):
+    x, w = rng.normal(size=(1, c, side, side)), rng.normal(size=(c, c, k, k))
+    expected = ops.conv2d(x, w, padding=k // 2, algorithm="fft")  # in float64
+    x, w = x.astype(np.float32), w.astype(np.float32)
+    print(f"{k}×{k}, {c} channels, {side}×{side} pixels")
+    for algorithm in ("im2col", "fft", "winograd", "winograd_2x2")[: 4 if k == 3 else 2]:
+        run = functools.partial(ops.conv2d, x, w, padding=k // 2, algorithm=algorithm)
+        error = np.abs(run() - expected).max() / np.abs(expected).max()
+        largest_error[algorithm, k] = error
+        print(f"  {algorithm:13} {seconds(run, 2) * 1e3:7.1f} ms   largest error {error:.0e}")
+
+# %% [markdown]
+# At 3×3 the transforms are a waste; at 31×31 their way leaves the matrix far behind. Whether Winograd's
+# ways beat the matrix depends on your machine; they gain less than they save in products, for additions
+# take time, too. And patches of 4×4 (`winograd`) pay with about a digit: the terms are larger than what
+# they add up to. No algorithm is the best one for every layer. Libraries choose for each anew.
+
+# %% jupyter={"source_hidden": true}
+# The claims of the text above.
+for patch, fewer, plain in ((2, 16, 36), (4, 36, 144)):
+    assert (patch + 3 - 1) ** 2 == fewer and 3 * 3 * patch**2 == plain
+assert 4 < largest_error["winograd", 3] / largest_error["im2col", 3] < 40
+assert largest_error["winograd_2x2", 3] < largest_error["winograd", 3] / 4
 
 # %% [markdown]
 # ## 7 · How does a layer learn?
@@ -1361,6 +1431,8 @@ print(f"{measured.params:,} parameters, {measured.macs:,} MACs")
 #   $-1/\sqrt{n}$ and $1/\sqrt{n}$, where $n = C_{in} K_h K_w$ counts what one kernel adds up.
 # - `torch.nn.functional.unfold` is im2col with your layout. `fold` adds columns back up to an image: the
 #   way back for a gradient, not an inverse.
+# - `torch.backends.cudnn.benchmark = True`: on an NVIDIA card, the first image of each new size is computed
+#   with several algorithms (matrix, Winograd, Fourier), and the fastest one is kept.
 # - TensorFlow keeps its channels last, $(N, H, W, C)$, and its weights as $(K_h, K_w, C_{in}, C_{out})$.
 #   PyTorch can store them that way too, `memory_format=torch.channels_last`, under the same shape.
 # - `torch.utils.flop_counter` counts FLOPs as a network runs. On the `meta` device, which computes shapes
@@ -1397,6 +1469,8 @@ print("PyTorch counts", f"{counter.get_total_flops():,}", "FLOPs")
 # - Lin, Chen and Yan, *Network in network* (arXiv:1312.4400): where the 1×1 convolution comes from.
 # - Chellapilla, Puri and Simard, *High performance convolutional neural networks for document
 #   processing* (2006): an early use of the im2col trick.
+# - Lavin and Gray, *Fast algorithms for convolutional neural networks* (arXiv:1509.09308): Winograd's
+#   products, in two dimensions and over channels.
 # - Zhang, Lipton, Li and Smola, *Dive into Deep Learning* (d2l.ai), *Multiple input and multiple output
 #   channels*: the ground of sections 1 to 5, with code.
 # - The notes of Stanford's CS231n on convolutional networks: the moving picture of two kernels over three
@@ -1435,6 +1509,10 @@ print("PyTorch counts", f"{counter.get_total_flops():,}", "FLOPs")
 # **Is a convolution a matrix multiplication?** After im2col, yes, the same numbers; libraries do it
 # because a matrix product is the fastest thing they have. It costs memory: nine times the image for a
 # 3×3 kernel. *(Section 6)*
+#
+# **Can it be done with fewer multiplications?** For 3×3 kernels Winograd's way takes 16 or 36 in place of
+# 36 or 144; for very large kernels the Fourier transform pays, as its cost does not depend on the kernel's
+# size. Which is fastest depends on the layer and the machine. *(Section 6)*
 #
 # **How does a layer's backward pass go?** Whatever is used in several places adds up its gradients:
 # biases over images and positions, weights over images and windows, pixels over windows and kernels.

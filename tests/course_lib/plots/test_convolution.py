@@ -144,7 +144,7 @@ def test_groups_connect_what_torch_connects(c_in, c_out, groups):
     assert written == [*map(str, range(c_in)), *map(str, range(c_out))]
     assert ("depthwise" in fig.get_suptitle()) == (groups == c_in)
     if groups > 1:
-        assert f"{len(expected)} of {c_in * c_out} kernels" in fig.get_suptitle()
+        assert f"{len(expected)} of {c_in * c_out} slices" in fig.get_suptitle()
 
 
 @pytest.mark.parametrize(
