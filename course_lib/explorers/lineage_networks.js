@@ -174,7 +174,7 @@ export function placesOf(measure, width, height) {
     Math.max(Math.min(a[2], b[2]) - Math.max(a[0], b[0]), 0) *
     Math.max(Math.min(a[3], b[3]) - Math.max(a[1], b[1]), 0);
   const optionsOf = ({ x, y, text }) => {
-    const long = text.length * 7.2;
+    const long = text.length * 7.8; // as wide as in bold
     return [
       [0, -14, "middle"],
       [0, 22, "middle"],

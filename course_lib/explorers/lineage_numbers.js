@@ -12,7 +12,7 @@ const X = [
 ];
 const WEIGHTED = ["conv", "depthwise", "grouped", "pointwise", "patch", "dense"];
 // Weights that leave something to see in every block: no step of it comes to zeros alone.
-const PATTERN = [1, 0, 0, 1, -1, 0, 1, 1, 0, -1, 1];
+const PATTERN = [0, 1, 1, -1, 0, 1, 0, -1, 1, 1, 0];
 
 /** How many channels each step of the small block has: more where the real one has more. */
 export function smallChannels(steps) {
@@ -100,7 +100,7 @@ function finished(values, words) {
 
 /** The weight of output channel o for input channel i at a tap, of the layer at place `layer`. */
 function weightOf(layer, o, i, tap) {
-  return PATTERN[(3 * o + 9 * i + 6 * tap + 8 * layer) % PATTERN.length];
+  return PATTERN[(3 * o + 6 * i + tap + 9 * layer) % PATTERN.length];
 }
 
 /**

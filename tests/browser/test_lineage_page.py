@@ -114,10 +114,10 @@ def test_numbers_flow_step_by_step(open_page):
     ]
     for f_row, x_row, out_row in zip(*as_numbers, strict=True):
         assert out_row == [max(a + b, 0) for a, b in zip(f_row, x_row, strict=True)]
-    page.locator(".cx-strip").last.locator('[data-r="1"][data-c="2"]').hover()
+    page.locator(".cx-strip").last.locator('[data-r="1"][data-c="3"]').hover()
     total, _, parts = readout(page, "Number").partition(": ")
-    assert total == "channel 1, place 2"
-    assert parts == f"F {f[1][2]} + x 1 = {out[1][2]}, after ReLU {out[1][2]}."
+    assert total == "channel 1, place 3"
+    assert parts == f"F {f[1][3]} + x 1 = {out[1][3]}, after ReLU {out[1][3]}."
 
 
 def test_weights_of_zero(open_page):

@@ -237,7 +237,7 @@ def test_no_step_comes_to_zeros_alone(blocks):
         for made in numbers:
             values = np.array(made["values"])
             assert np.abs(values).max() > 0.05, state
-            assert np.abs(values).max() <= 10
+            assert np.abs(values).max() < 20  # easy to read
         for step, made in zip(block["steps"], numbers, strict=True):
             if step["after"] == "Sigmoid":  # a gate that is neither open nor shut
                 assert 0.02 < np.min(made["values"]) < np.max(made["values"]) < 0.98
