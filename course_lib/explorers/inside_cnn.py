@@ -95,6 +95,7 @@ class InsideCNN(Explorer):
     """
 
     _script = "inside_cnn.js"
+    _parts = ("inside_cnn_network.js", "inside_cnn_flow.js", "inside_cnn_sum.js")
     _state_names = (
         "image",
         "digit",
@@ -137,13 +138,6 @@ class InsideCNN(Explorer):
         self.set_trait("weights", packed)
         self.set_trait("digits", list(_held_back()))
         self._measure()
-
-    @classmethod
-    def module_text(cls) -> str:
-        """The JavaScript module, whose four parts are files of their own."""
-        parts = ("inside_cnn_network.js", "inside_cnn_flow.js", "inside_cnn_sum.js")
-        texts = [(network.WEIGHTS.parent / part).read_text(encoding="utf-8") for part in parts]
-        return "\n".join([super().module_text(), *texts])
 
     @property
     def values(self) -> dict[str, npt.NDArray[np.float32]]:
