@@ -27,6 +27,7 @@ GRADED = (
     "ch04_pooling",
     "ch05_receptive_field",
     "ch06_training_a_cnn",
+    "ch07_architectures",
     "ch08_efficient_convolutions",
 )
 
