@@ -376,7 +376,7 @@ described(
 # *An overlap.* A pixel in several windows collects from each that it wins, or shares in. Add, do not
 # overwrite.
 #
-# *A rest.* Pixels that no window touched get 0, and belong into the gradient, which has the shape of
+# *A remainder.* Pixels that no window touched get 0. They stay in the gradient, which has the shape of
 # the input.
 
 # %% jupyter={"source_hidden": true}
@@ -398,20 +398,20 @@ assert collected[0, 0].tolist() == [[0, 0, 0], [0, 1 + 2 + 3 + 4, 0], [0, 0, 0]]
 
 # %% [markdown]
 # *Before you play:* the explorer shows a pool, its windows, and in the third grid what each pixel
-# gets when every output sends back a 1. Set the stride to 1: which pixel of the image will collect
-# most? Then choose *average*. Does any pixel now get more than 1?
+# gets when every output sends back a 1. Set the stride to 1: which pixels of the image will
+# collect most? Then choose *average*. Does any pixel now get more than 1?
 
 # %%
 Pooling(image=image.tolist())
 
 # %% [markdown]
-# The 8 collects most: it wins three of its four windows. With the mean no pixel gets more than 1: four
+# The 6 and the 8: each wins three of its four windows. With the mean no pixel gets more than 1: four
 # windows, and a quarter from each.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
 overlapping = ops.max_pool2d_backward(np.ones((1, 1, 3, 3)), x, 2, stride=1)
-assert overlapping.max() == overlapping[0, 0, 2, 1] == 3
+assert overlapping.max() == 3 and image[overlapping[0, 0] == 3].tolist() == [6, 8]
 assert ops.avg_pool2d_backward(np.ones((1, 1, 3, 3)), x.shape, 2, stride=1).max() == 1
 
 # %% [markdown]
@@ -689,7 +689,8 @@ assert list(kept.values()) == [16, 16, 32, 64]
 # ### Which reads better?
 #
 # The same small network four times, halving its maps in four ways, trained on real digits of 8×8
-# pixels. You may skip the training code, it is that of chapter 01.
+# pixels. You may skip the training code, it is that of chapter 01. The sixteen trainings, four seeds of
+# each network, take ten to thirty seconds.
 
 # %%
 HALVE = {
@@ -937,7 +938,7 @@ described(
 # One pixel is an eighth of these images, and it costs a good deal whatever the network. Overlapping
 # windows forgive most: a stroke that leaves one window is still in its neighbour. At three pixels the networks
 # are close to guessing, and a quarter turn finishes them: nothing in a pool knows about rotation.
-# What they mostly read is a turn by 15 degrees, which moves most pixels by less than one.
+# A turn by 15 degrees they mostly read: it moves most pixels by less than one.
 #
 # What a network should forgive, show it in training. Chapter 06 does that, with augmentation.
 
@@ -948,6 +949,8 @@ for row in table.values():
     assert cell["in place"] - 0.05 > cell["1 pixel"] > cell["2 pixels"] + 0.1
     assert cell["3 pixels"] < 0.25 and cell["90°"] < 0.25
     assert cell["15°"] > cell["45°"] + 0.2
+from_centre = np.hypot(*np.indices((8, 8)) - 3.5)
+assert np.mean(from_centre * math.radians(15) < 1) > 0.8  # of the pixels, on their arcs
 overlap = table["max 3×3, overlapping"]["1 pixel"]
 others = [row["1 pixel"] for name, row in table.items() if row["1 pixel"] is not overlap]
 assert all(np.mean(overlap) > np.mean(other) + 0.03 for other in others)
@@ -1133,7 +1136,7 @@ described(
             "the row": row,
             "its maximum at stride 1, blurred, every second": max_then_blurred(row),
             "the row, one pixel to the right": shifted,
-            "the same of it": max_then_blurred(shifted),
+            "its maximum, blurred, every second": max_then_blurred(shifted),
         },
         title="With a blur before the skip, a shift makes less of a difference",
     ),
@@ -1348,8 +1351,8 @@ assert max(around, double) < as_trained - 0.2
 # ## 8 · In production code, and further reading
 #
 # - `torch.nn.functional.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode,
-#   return_indices)`. `ceil_mode=True` rounds the output's size up instead of down, so that a rest gets
-#   a smaller window of its own. `return_indices` also returns the winners' places, for the unpooling
+#   return_indices)`. `ceil_mode=True` rounds the output's size up instead of down, so that what is left
+#   over gets a smaller window of its own. `return_indices` also returns the winners' places, for the unpooling
 #   of chapter 09.
 # - `avg_pool2d` has `count_include_pad`, True unless you say otherwise. With False the border's means
 #   are over the pixels that exist.
@@ -1420,7 +1423,7 @@ assert vgg_like(torch.zeros(1, 512, 9, 12)).shape == (1, 512 * 7 * 7)
 #
 # **Are CNNs translation invariant?** Convolutions are equivariant. Pools forgive shifts that are small
 # beside their windows; a global average, whose window is the whole map, forgives large ones, too. A
-# quarter turn none of these networks forgave. *(Section 5)*
+# quarter turn, or twice the size, none of these networks forgave. *(Sections 5 and 7)*
 #
 # **What does a stride break, and what mends it?** Equivariance to shifts that are no multiple of it:
 # fine detail is aliased. A blur before the skip takes much of that away. *(Section 6)*
