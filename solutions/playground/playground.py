@@ -32,10 +32,10 @@ playground
 # 1. The image is 64 pixels wide, the kernel 3. Which padding keeps the output at 64? And when the kernel
 #    is 7? When it is 4?
 # 2. Set the image to *gradient*. The edge detector gives the same answer everywhere. Why? Now add
-#    padding: what is that line at the border, and why has it two colours?
+#    padding: what is that line at the right border, and why is there none at the left?
 # 3. Stride 2 halves the picture. What does it do to the second layer's receptive field? To the
 #    tenth's?
-# 4. Dilation 4 at kernel 3 sees as far as which kernel at dilation 1? Do the two pictures look
+# 4. Dilation 3 at kernel 3 sees as far as which kernel at dilation 1? Do the two pictures look
 #    alike? Do they cost alike?
 # 5. With one channel in, does a separable layer still save anything? With 256 in and one out?
 #
@@ -73,19 +73,33 @@ keeps = {
 }
 print("1. padding that keeps 64:", keeps)
 assert keeps == {3: [1], 7: [3], 4: []}
+print("   An even kernel needs one pixel more on one side than on the other.")
 
 page = Playground(picture="gradient", padding=1)
-columns = page.response[10]
-print(
-    f"2. inside {columns[5]:.3f} everywhere; left border {columns[0]:.3f}, right {columns[-1]:.3f}"
-)
-assert columns[0] > 0 > columns[-1]
+row = page.response[10]
+print(f"2. left border {row[0]:.3f}, inside {row[5]:.3f} everywhere, right border {row[-1]:.3f}")
+assert row[-1] < 0 < row[0] < row[5] and row[1:-1].max() - row[1:-1].min() < 1e-9
+print("   The gradient rises evenly, and an edge detector measures the rise. The padding is black:")
+print("   so is the image at its left border, but at its right one it is white.")
 
 fields = {s: Playground(stride=s, layers=10).receptive_fields for s in (1, 2)}
-print("3. second and tenth layer:", {s: (f[1], f[9]) for s, f in fields.items()})
+for stride, seen in fields.items():
+    print(f"3. stride {stride}: the second layer sees {seen[1]} pixels, the tenth {seen[9]:,}")
+assert [seen[9] for seen in fields.values()] == [21, 2047]
+print("   A stride doubles what every later layer adds.")
 
-print("4. three taps at dilation 4 span", geometry.effective_kernel(3, dilation=4), "pixels")
+apart, dense = Playground(dilation=3), Playground(kernel_size=7)
+assert geometry.effective_kernel(3, dilation=3) == 7
+assert apart.receptive_fields == dense.receptive_fields
+assert apart.output_shape == dense.output_shape
+print("4. three taps at dilation 3 span", geometry.effective_kernel(3, dilation=3), "pixels")
+print(
+    f"   {apart.separable_weights[0]:,} weights against {dense.separable_weights[0]:,}. The edges"
+)
+print("   are the same, but nine taps with gaps between them make a rougher picture than 49.")
 
 for c_in, c_out in ((1, 128), (256, 1)):
     standard, separable = Playground(in_channels=c_in, out_channels=c_out).separable_weights
     print(f"5. {c_in} in, {c_out} out: {standard:,} against {separable:,} weights")
+    assert (separable < standard) == (c_out > 1)
+print("   What it saves comes with the channels that go out.")
