@@ -61,6 +61,7 @@ torch.set_num_threads(1)
 from course_lib import receptive_field_torch as fields
 from course_lib.explorers import ReceptiveField
 from course_lib.layer_tables import BACKBONES
+from course_lib.plots import convolution as arithmetic
 from course_lib.plots import described
 from course_lib.plots import receptive_field as plots
 
@@ -505,8 +506,17 @@ check(input_region, hidden=True)
 # %% [markdown]
 # ## 6 · Can you see far and keep the detail?
 #
-# Strides see far and blur where. There is another way: set the taps of a kernel $D$ pixels apart. It
-# has as many weights as before, and spans
+# Strides see far, but blur *where*. There is another way: set the taps of a kernel $D$ pixels apart.
+
+# %%
+described(
+    arithmetic.dilation_figure(7, kernel=3, dilation=2),
+    "A 3×3 kernel on a 7×7 image, twice. At dilation 1 its nine taps fill a frame of 3×3 pixels; at "
+    "dilation 2 the same nine stand in every second row and column of a frame of 5×5.",
+)
+
+# %% [markdown]
+# Such a kernel has as many weights as before, and spans
 #
 # $$K + (K-1)(D-1)$$
 #
@@ -967,7 +977,24 @@ assert holes[6:19].tolist() == [1, 0, 3, 0, 6, 0, 7, 0, 6, 0, 3, 0, 1]
 # - timm's models know their jump at each stage: `model.feature_info.reduction()`. Detectors read it to
 #   turn a unit's index into a place in the image.
 # - ConvNeXt (chapter 10) goes back to 7×7 kernels, one channel at a time, so that few layers see far.
-#
+
+# %% jupyter={"source_hidden": true}
+# ResNet-50, its last two strides turned into dilations of what comes after them.
+strided_net = BACKBONES["ResNet-50 (stride in the 3×3)"].layers
+dilated_net, strides, dilation = [], 0, 1
+for layer in strided_net:
+    turned = layer.stride == 2 and strides == 3
+    dilated_net.append(
+        (layer.kernel, 1 if turned else layer.stride, layer.padding * dilation, dilation)
+    )
+    strides += layer.stride == 2 and not turned
+    dilation *= 2 if turned else 1
+with_strides, with_dilations = map(geometry.receptive_field, (strided_net, dilated_net))
+assert with_strides.size == with_dilations.size == 427
+assert (with_strides.jump, with_dilations.jump) == (32, 8) and (32 // 8) ** 2 == 16
+print("the last stage's jump:", with_strides.jump, "→", with_dilations.jump)
+
+# %% [markdown]
 # **Read on**
 #
 # - Luo, Li, Urtasun and Zemel, *Understanding the effective receptive field in deep convolutional neural
