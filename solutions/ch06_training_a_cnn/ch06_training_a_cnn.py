@@ -511,8 +511,9 @@ print(f"they moved by {moved:.2f} of their own length")
 # digits are smooth and hardly answer to it: nothing pushes it away. Networks trained on a million
 # photographs have first layers of clean edges and spots of colour.
 #
-# The explorer below holds a LeNet-5 that the course has trained. *Before you play:* click a pixel
-# of one of the 16 maps of C3, and the sum that makes it opens. How many products is it a sum of?
+# The explorer below holds a LeNet-5 that the course has trained, on digits with sharper strokes and
+# an empty border, as a mouse draws them. *Before you play:* click a pixel of one of the 16 maps of
+# C3, and the sum that makes it opens. How many products is it a sum of?
 
 # %%
 InsideCNN()
@@ -855,8 +856,8 @@ for name in ("nothing", "augmentation"):
 
 # %% [markdown]
 # Both read far better than with a hundred labels, and the choice between them is worth a point or
-# two at most, either way. Augmentation is worth most where data is scarce, and it wants more
-# epochs, because it makes the task harder.
+# two at most, either way. Augmentation pays where data is scarce, and it wants more epochs,
+# because it makes the task harder.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
