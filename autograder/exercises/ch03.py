@@ -256,6 +256,12 @@ def _layer_that_adds_bias_to_integers(
     return _layer(x, weight, bias, stride, padding, dilation).astype(x.dtype)
 
 
+def _layer_with_integers_of_the_kernel(
+    x: Array, weight: Array, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1
+) -> Array:
+    return _layer(x, weight, bias, stride, padding, dilation).astype(weight.dtype)
+
+
 def _layer_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(
         aspect: str,
@@ -278,6 +284,8 @@ def _layer_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield case("channels", (1, 2, 4, 3), (1, 2, 3, 2))
     whole = (_whole(rng, 1, 2, 3, 3) + 7, np.round(_real(rng, 1, 2, 2, 2) + 0.25, 2))
     yield Case("channels", whole, note="an image of integers")
+    whole = (np.round(_real(rng, 1, 2, 3, 3) + 0.25, 2), _whole(rng, 1, 2, 2, 2) + 5)
+    yield Case("channels", whole, note="a kernel of integers")
     yield case("kernels", (1, 1, 2, 3), (2, 1, 2, 2))
     yield case("kernels", (1, 2, 3, 4), (2, 2, 2, 3), note="as many kernels as channels")
     yield case("kernels", (1, 3, 3, 3), (4, 3, 2, 1))
@@ -286,6 +294,8 @@ def _layer_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield case("batch", (2, 2, 4, 3), (3, 2, 3, 2))
     yield case("bias", (1, 2, 2, 2), (1, 2, 2, 2), bias=True)
     yield case("bias", (1, 2, 3, 4), (3, 2, 2, 2), bias=True, note="three maps, three columns")
+    only = (_whole(rng, 1, 2, 3, 3), _whole(rng, 2, 2, 2, 2), np.array([0.25, -1.5]))
+    yield Case("bias", only, note="fractions in the bias alone")
     yield case("stride", (1, 2, 4, 4), (2, 2, 2, 2), stride=2)
     yield case("stride", (2, 1, 5, 7), (1, 1, 2, 3), stride=(2, 3))
     yield case("stride", (1, 2, 6, 5), (2, 2, 3, 2), bias=True, stride=np.int64(2))
@@ -406,6 +416,19 @@ CONV2D = FunctionExercise(
             ),
         ),
         Misconception(
+            "kernels_before_images",
+            "Your first two axes are exchanged: the output is (N, C_out, H_out, W_out).",
+            _layer_as(
+                lambda windows, weight: np.asarray(np.einsum("ncrqij,ocij->onrq", windows, weight)),
+                lambda out, bias, weight: out + np.asarray(bias)[:, None, None, None],
+            ),
+        ),
+        Misconception(
+            "sum_carried_over",
+            "Every map holds the maps before it too: begin each kernel's sum at 0.",
+            _layer_as(lambda windows, weight: _contract(windows, weight).cumsum(axis=1)),
+        ),
+        Misconception(
             "turned",
             "Your maps lie on their side: rows come before columns.",
             _layer_as(lambda windows, weight: _contract(windows, weight).swapaxes(2, 3)),
@@ -457,6 +480,11 @@ CONV2D = FunctionExercise(
             "cut_to_integers",
             "Your output has the image's integer type, which cuts off decimals.",
             _layer_that_adds_bias_to_integers,
+        ),
+        Misconception(
+            "cut_to_the_kernels_integers",
+            "Your output has the kernel's integer type, which cuts off decimals.",
+            _layer_with_integers_of_the_kernel,
         ),
         Misconception(
             "stride_ignored",
@@ -687,6 +715,21 @@ POINTWISE_CONV = FunctionExercise(
             ),
         ),
         Misconception(
+            "kernels_before_images",
+            "Your first two axes are exchanged: the output is (N, C_out, H, W).",
+            _pointwise_as(
+                lambda x, weight: _mix(x, weight).swapaxes(0, 1),
+                lambda out, bias, weight: out + np.asarray(bias)[:, None, None, None],
+            ),
+        ),
+        Misconception(
+            "weight_reshaped",
+            "`reshape` to (C_in, C_out) does not transpose: the weight is (C_out, C_in, 1, 1).",
+            _pointwise_as(
+                lambda x, weight: np.einsum("co,nchw->nohw", weight.reshape(weight.shape[::-1]), x)
+            ),
+        ),
+        Misconception(
             "reshape_does_not_move",
             "`reshape` to (N·H·W, C) does not bring a pixel's channels together: move the channel "
             "axis to the end first.",
@@ -728,7 +771,7 @@ POINTWISE_CONV = FunctionExercise(
             _pointwise_asking_the_truth,
         ),
     ),
-    forbidden=_LIBRARY_CONVOLUTIONS,
+    forbidden=(*_LIBRARY_CONVOLUTIONS, "course_lib.ops.conv2d_single"),
     hints=(
         "Take one pixel: it is a vector of C_in numbers. Output channel o is that vector's dot "
         "product with weight[o, :, 0, 0].",
@@ -1613,6 +1656,12 @@ CONV_COST = FunctionExercise(
             _cost_as(sizes=_size_as(lambda s, p, d: (s, p, 1))),
         ),
         Misconception(
+            "dilation_adds_weights",
+            "You count the gaps of a dilated kernel as weights: it has as many weights as before, "
+            "further apart.",
+            lambda *given, **sizes: _with_the_gaps_counted(*given, **sizes),
+        ),
+        Misconception(
             "height_and_width_swapped",
             "A pair is (height, width): its first number belongs to the rows.",
             _cost_as(
@@ -1662,12 +1711,7 @@ CONV_COST = FunctionExercise(
             "groups_taken_twice",
             "You divide both the input and the output channels by the groups: each kernel sees "
             "fewer channels, but there are as many kernels as before.",
-            _cost_as(
-                weights=lambda c_in, c_out, groups, k_h, k_w: (
-                    c_out // groups * (c_in // groups) * k_h * k_w
-                ),
-                macs=lambda one, c_out, h, w, height, width: one * c_out * h * w,
-            ),
+            lambda *given, **sizes: _with_groups_taken_twice(*given, **sizes),
         ),
         Misconception(
             "groups_multiply",
@@ -1691,6 +1735,22 @@ CONV_COST = FunctionExercise(
         "one * c_out * H' * W'; flops = 2 * macs; output_shape = (c_out, H', W').",
     ),
 )
+
+
+def _with_groups_taken_twice(
+    c_in: int, c_out: int, *given: Any, groups: int = 1, bias: bool = True, **sizes: Any
+) -> Cost:
+    answer = _cost_as()(c_in, c_out, *given, groups=groups, bias=False, **sizes)
+    weights, macs = answer["params"] // groups, answer["macs"] // groups
+    params = weights + (c_out if bias else 0)
+    return {**answer, "params": params, "macs": macs, "flops": 2 * macs}
+
+
+def _with_the_gaps_counted(
+    c_in: int, c_out: int, kernel_size: Any, *given: Any, dilation: Any = 1, **sizes: Any
+) -> Cost:
+    spans = [d * (k - 1) + 1 for d, k in zip(_pair(dilation), _pair(kernel_size), strict=True)]
+    return _cost_as()(c_in, c_out, spans, *given, **sizes)
 
 
 def _with_shared_weights_forgotten(*given: Any, **sizes: Any) -> Cost:
@@ -1760,6 +1820,8 @@ def _colour_condition(
 def _orange_mistake(answer: Any) -> str | None:
     """Which of the mistakes below a detector shows; each detector shows one at most."""
     detector = _detector(answer)
+    if answer is None or (isinstance(detector, str) and "finite" in detector):
+        return None  # what is wrong has been said
     if isinstance(detector, str):
         return "another_shape"
     weight, bias = detector
@@ -1936,7 +1998,13 @@ def _trace_as(
         if name not in ("conv", "pool"):
             return False
         kernel, padding = (sizes[2], sizes[4]) if name == "conv" else (sizes[0], 0)
-        return "window" in checks and kernel > min(shape[2:]) + 2 * padding
+        room = min(shape[2:]) + 2 * padding
+        too_large = {
+            "window": kernel > room,
+            "window before padding": kernel > min(shape[2:]),
+            "window with a rest": kernel >= room,
+        }
+        return any(large for check, large in too_large.items() if check in checks)
 
     def trace(input_shape: Shape, layers: Layers) -> Any:
         shape, shapes = tuple(input_shape), []
@@ -2089,6 +2157,9 @@ def _trace_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("no window fits", ((n, c, 9, 2), [("conv", c, 4, 3, 1, 0)]))
     yield Case("no window fits", ((n, c, 4, 5), [("pool", 2, 2), ("relu",), ("pool", 3, 3)]))
     yield Case("no window fits", ((n, c, 3, 8), [("conv", c, 4, 6, 1, 1)]))
+    just = "no window fits"  # but these do
+    yield Case(just, ((n, c, 3, 5), [("pool", 3, 1)]), note="a window as high as its input")
+    yield Case(just, ((n, c, 2, 6), [("conv", c, 5, 3, 1, 1)]), note="the padding makes room")
     wide = [("conv", c, 4, 3, 1, 1), ("relu",), ("flatten",)]
     yield _named_fault((n, c, 5, 6), [("conv", c + 1, 4, 3, 1, 0)])
     yield _named_fault((n, c, 5, 6), [*wide, ("linear", 4 * 5 * 7, 10)])
@@ -2128,6 +2199,21 @@ TRACE_SHAPES = FunctionExercise(
             "last_shape_only",
             "You return the last shape: one for each layer is asked.",
             _trace_as(result=lambda start, shapes: shapes[-1]),
+        ),
+        Misconception(
+            "relu_left_out",
+            "A shape is missing: each layer has its own in the list, a ReLU too.",
+            lambda input_shape, layers: [
+                shape
+                for shape, layer in zip(_trace(input_shape, layers), layers, strict=True)
+                if layer[0] != "relu"
+            ],
+        ),
+        Misconception(
+            "one_list_for_all",
+            "All entries of your list are the last shape: you append one list and go on changing "
+            "it. Append tuple(shape).",
+            _trace_as(result=lambda start, shapes: shapes[-1:] * len(shapes)),
         ),
         Misconception(
             "no_batch_axis",
@@ -2234,6 +2320,16 @@ TRACE_SHAPES = FunctionExercise(
             "windows_unchecked",
             "A kernel larger than its padded input makes a size of 0 or less: raise a ValueError.",
             _trace_as(checks=("axes", "channels", "features")),
+        ),
+        Misconception(
+            "padding_makes_no_room",
+            "You compare the kernel with the input before its padding: the padded input counts.",
+            _trace_as(checks=("axes", "channels", "features", "window before padding")),
+        ),
+        Misconception(
+            "exact_fit_refused",
+            "A kernel as large as its padded input fits: there is one place for it.",
+            _trace_as(checks=("axes", "channels", "features", "window with a rest")),
         ),
         Misconception(
             "window_height_only",

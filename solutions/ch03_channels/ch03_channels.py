@@ -424,8 +424,8 @@ assert more.parameters - rim.parameters == 28
 # Write the layer. `x` is `(N, C_in, H, W)`, `weight` is `(C_out, C_in, K_h, K_w)`, and `bias`, if
 # there is one, is `(C_out,)`. The output is `(N, C_out, H_out, W_out)`: for each image of the batch,
 # a map for each kernel. `stride`, `padding` (zeros) and `dilation` are what they were in chapter 02,
-# each one number or a pair `(height, width)`. The kernel is not flipped. An image of integers under
-# a kernel of fractions gives fractions.
+# each one number or a pair `(height, width)`. The kernel is not flipped. Where the image, the kernel or
+# the bias holds fractions, so does the output, even if the other two are integers.
 #
 # What you have built in chapter 02 is yours to use, so `ops.conv2d_single` is allowed, and loops are,
 # too. Do without the ready-made layers and convolutions of the course, of PyTorch and of SciPy.
