@@ -879,7 +879,8 @@ assert entries == 9 * pixels
 # the cell: count those that it takes.* (What is made of `g` alone is made once for a kernel, not once for
 # a window.)
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The count.
 d, g = rng.normal(size=4), rng.normal(size=3)  # four pixels, three weights
 m0 = (d[0] - d[2]) * g[0]
 m1 = (d[1] + d[2]) * ((g[0] + g[1] + g[2]) / 2)
