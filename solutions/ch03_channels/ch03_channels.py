@@ -879,15 +879,14 @@ assert entries == 9 * pixels
 # the cell: count those that it takes.* (What is made of `g` alone is made once for a kernel, not once for
 # a window.)
 
-# %% jupyter={"source_hidden": true}
-# The count.
+# %%
 d, g = rng.normal(size=4), rng.normal(size=3)  # four pixels, three weights
 m0 = (d[0] - d[2]) * g[0]
 m1 = (d[1] + d[2]) * ((g[0] + g[1] + g[2]) / 2)
 m2 = (d[2] - d[1]) * ((g[0] - g[1] + g[2]) / 2)
 m3 = (d[1] - d[3]) * g[2]
-assert np.allclose([m0 + m1 + m2, m1 - m2 - m3], [d[0:3] @ g, d[1:4] @ g])
-print("the same two outputs")
+same = np.allclose([m0 + m1 + m2, m1 - m2 - m3], [d[0:3] @ g, d[1:4] @ g])
+print("the same two outputs:", same)
 
 # %% [markdown]
 # Four, and more additions. In two dimensions both axes gain: a patch of 2×2 outputs takes 4·4 = 16
