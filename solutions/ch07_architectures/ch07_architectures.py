@@ -240,10 +240,11 @@ described(
 )
 
 # %% [markdown]
-# Different decades, one shape. A **stem** makes the image small at once (AlexNet, ResNet: stride 2 and
-# a pooling). Then come **stages**: inside a stage the grid stays; between stages it halves, and the
-# channels about double. At the end one number is kept for each channel (**global average pooling**,
-# chapter 04; AlexNet and VGG still flatten) and a **linear head** turns them into logits.
+# Different decades, one shape. A **stem** makes the image small at once (ResNet: a stride of 2 and a
+# pooling; AlexNet: a stride of 4). Then come **stages**: inside a stage the grid stays; between stages
+# it halves, and the channels about double. At the end one number is kept for each channel (**global
+# average pooling**, chapter 04; AlexNet and VGG still flatten) and a **linear head** turns them into
+# logits.
 #
 # Why this trade? Halving a grid divides the positions by four; doubling the channels multiplies the
 # weights of a 3×3 layer by four. *Before you run the cell: so what does a layer of the next stage cost,
@@ -1030,6 +1031,10 @@ print(f"two 3×3 at 256 channels: {basic:,}")
 print(
     f"1×1 to 64, 3×3, 1×1 to 256: {narrow:,}, {basic / narrow:.1f} times fewer, with a layer more"
 )
+
+# %% [markdown]
+# By seventeen. The maps between the blocks stay 256 channels wide, and so does the way of the shortcut;
+# only inside a block it becomes narrow.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
