@@ -885,8 +885,8 @@ m0 = (d[0] - d[2]) * g[0]
 m1 = (d[1] + d[2]) * ((g[0] + g[1] + g[2]) / 2)
 m2 = (d[2] - d[1]) * ((g[0] - g[1] + g[2]) / 2)
 m3 = (d[1] - d[3]) * g[2]
-same = np.allclose([m0 + m1 + m2, m1 - m2 - m3], [d[0:3] @ g, d[1:4] @ g])
-print("the same two outputs:", same)
+agree = np.allclose([m0 + m1 + m2, m1 - m2 - m3], [d[0:3] @ g, d[1:4] @ g])
+print("the same two outputs:", agree)
 
 # %% [markdown]
 # Four, and more additions. In two dimensions both axes gain: a patch of 2×2 outputs takes 4·4 = 16
