@@ -255,6 +255,8 @@ def _pool_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case(border, (_real(rng, 1, 2, 3, 4), 3, 1, 1))
     yield Case(border, (_real(rng, 2, 1, 6, 5), 3), {"stride": 2, "padding": 1})
     yield Case(border, (_negative(rng, 1, 1, 5, 7), pick(4, 5), 1), {"padding": np.int64(2)})
+    far = np.round(_negative(rng, 1, 1, 2, 3) * 1e6)
+    yield Case(border, (far, 2), {"padding": 1}, note="all are below minus 500,000")
     pairs = "height and width apart"
     yield Case(pairs, (_real(rng, 1, 1, 4, 6), (2, 3)))
     yield Case(pairs, (_real(rng, 1, 1, 4, 5), [1, 3]))
@@ -302,6 +304,11 @@ _ROWS_ONLY = (
     "stride_on_rows_only",
     "Your windows take the stride downwards, but move by one to the right.",
 )
+_RESHAPED = (
+    "reshaped_into_blocks",
+    "`reshape` does not cut a map into windows: the rows of a window are far apart in memory. "
+    "Split each axis by itself, (H//k, k, W//k, k), and reduce the two of length k.",
+)
 _CHANNELS_MIXED = (
     "channels_mixed",
     "Every channel of yours holds the same numbers: each channel is pooled by itself.",
@@ -324,6 +331,21 @@ def _start_at_zero(patch: Array) -> Array:
 def _largest_magnitude(patch: Array) -> Array:
     magnitude = np.where(np.isfinite(patch), np.abs(patch), 0)
     return np.asarray(magnitude.max(axis=(2, 3)))
+
+
+def _reshaped_into_blocks(
+    reduce: Callable[..., Any],
+) -> Callable[[Array, Any, Any, Any], Array]:
+    """Windows by one reshape, its axes in the order of the output; stride and padding forgotten."""
+
+    def pooled(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Array:
+        k_h, k_w = _pair(kernel_size)
+        rows, columns = x.shape[2] // k_h, x.shape[3] // k_w
+        used = x[:, :, : rows * k_h, : columns * k_w]
+        blocks = used.reshape(*x.shape[:2], rows, columns, k_h, k_w)
+        return np.asarray(reduce(blocks, axis=(4, 5)))
+
+    return pooled
 
 
 MAX_POOL2D = FunctionExercise(
@@ -385,6 +407,7 @@ MAX_POOL2D = FunctionExercise(
             "Your answer does not change with the padding.",
             _padding_given_ignored(_max_as()),
         ),
+        Misconception(*_RESHAPED, _reshaped_into_blocks(np.max)),
         Misconception(*_CHANNELS_MIXED, _max_as(one=_over_channels(np.max))),
         Misconception(*_ALL_MIXED, _max_as(one=np.max)),
         Misconception(*_ROUNDED_UP, _max_as(size=_ceil)),
@@ -486,6 +509,7 @@ AVG_POOL2D = FunctionExercise(
             "Your answer does not change with the padding.",
             _padding_given_ignored(_avg_as()),
         ),
+        Misconception(*_RESHAPED, _reshaped_into_blocks(np.mean)),
         Misconception(*_CHANNELS_MIXED, _avg_as(one=_over_channels(np.mean))),
         Misconception(*_ALL_MIXED, _avg_as(one=np.mean)),
         Misconception(*_ROUNDED_UP, _avg_as(size=_ceil)),
@@ -591,6 +615,11 @@ def _largest_magnitude_wins(patch: Array, g: float) -> Array:
     return _to_the_first(np.abs(patch), g)
 
 
+def _first_above_zero(patch: Array, g: float) -> Array:
+    """A search that starts from 0 at the first pixel, and stays there if nothing is above 0."""
+    return _to_the_first(np.maximum(patch, 0), g)
+
+
 def _winners_of_channel_0(grad_out: Array, x: Array, kernel_size: Any, stride: Any = None) -> Array:
     first = np.broadcast_to(x[:, :1], x.shape)
     return _max_backward_as(_to_the_first)(grad_out, first, kernel_size, stride)
@@ -669,7 +698,7 @@ def _tied(rng: np.random.Generator, *shape: int) -> Array:
 
 def _max_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     winner = "only the winner"
-    yield _with_upstream(rng, winner, _real(rng, 1, 1, 2, 2), 2)
+    yield _with_upstream(rng, winner, _negative(rng, 1, 1, 2, 2), 2, "all are negative")
     yield _with_upstream(rng, winner, _distinct(rng, 1, 1, 4, 4), 2, "integers")
     yield _with_upstream(rng, winner, _distinct(rng, 2, 3, 4, 6) * 0.5, 2, "two images, 3 channels")
     yield _with_upstream(rng, winner, _distinct(rng, 1, 2, 6, 3) * 0.5, np.int64(3))
@@ -771,6 +800,12 @@ MAX_POOL2D_BACKWARD = FunctionExercise(
             "Every pixel of your window gets its gradient: what changes in the output when a pixel "
             "changes that is not the largest?",
             _max_backward_as(lambda patch, g: np.full(patch.shape, g)),
+        ),
+        Misconception(
+            "starts_at_zero",
+            "Where all pixels of a window are negative nobody wins yours: from what does your "
+            "search for the largest start?",
+            _max_backward_as(_first_above_zero),
         ),
         Misconception(
             "largest_magnitude_wins",
@@ -910,6 +945,14 @@ def _avg_integers(
     return np.asarray(share.astype(grad_out.dtype))
 
 
+def _avg_rounded_down(
+    grad_out: Array, input_shape: Sequence[int], kernel_size: Any, stride: Any = None
+) -> Array:
+    k_h, k_w = _pair(kernel_size)
+    whole = _avg_backward_as(lambda k_h, k_w: np.ones((k_h, k_w)))
+    return whole(grad_out // (k_h * k_w), input_shape, kernel_size, stride)
+
+
 def _avg_backward_by_taps(
     grad_out: Array, input_shape: Sequence[int], kernel_size: Any, stride: Any = None
 ) -> Array:
@@ -1035,6 +1078,11 @@ AVG_POOL2D_BACKWARD = FunctionExercise(
             lambda grad_out, input_shape, kernel_size, stride=None: _right_average(
                 grad_out, input_shape, kernel_size
             ),
+        ),
+        Misconception(
+            "rounds_down",
+            "You divide with `//`, which throws decimals away.",
+            _avg_rounded_down,
         ),
         Misconception(
             "integers_only",
@@ -1679,6 +1727,8 @@ GLOBAL_AVG_POOL2D = FunctionExercise(
     forbidden=(
         "course_lib.ops.global_avg_pool2d",
         "course_lib.ops.avg_pool2d",
+        "torch.nn.functional.adaptive_avg_pool2d",
+        "torch.nn.AdaptiveAvgPool2d",  # for one place, torch takes a mean
         "torch:aten._adaptive_avg_pool2d",
         "torch:aten.avg_pool2d",
     ),
@@ -1826,7 +1876,9 @@ HEAD_PARAMS = FunctionExercise(
             _head_as(lambda c, h, w, n: c * h * w + n, lambda c, h, w, n: c + n),
         ),
     ),
-    forbidden=("course_lib.cost.fc_params",),
+    forbidden=tuple(
+        f"course_lib.cost.{name}" for name in ("fc_params", "conv_params", "conv_cost")
+    ),
     hints=(
         "Both heads end in one linear layer, chapter 01's: inputs × outputs weights, and a bias "
         "for each output. Only the number of inputs differs.",

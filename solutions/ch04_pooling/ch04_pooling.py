@@ -1258,7 +1258,7 @@ check(global_avg_pool2d, hidden=True)
 # The last maps of a network are `(channels, height, width)`. How many parameters has a head that ends
 # in `n_classes` numbers? With `head="flatten"` it is a flattening and one linear layer, with
 # `head="gap"` a global average and one linear layer. The linear layer has a bias. Return an `int`, and
-# do without the course's `fc_params`.
+# do without the course's `cost`.
 #
 # For example, `head_params(512, 7, 7, 1000, "gap")` is 513000, and with `"flatten"` it is 25089000.
 
