@@ -134,7 +134,8 @@ def test_weights_of_zero(open_page):
 
 def test_play_and_stop(open_page):
     page = open_page(Lineage())
-    page.clock.install()
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)  # from here on, time goes by as the test says
     play = page.get_by_role("button", name="Play", exact=True)
     play.click()
     page.clock.run_for(2500)
