@@ -27,17 +27,21 @@ from course_lib import cost, geometry
 Array = npt.NDArray[Any]
 Layers = Sequence[tuple[int, int, int, int]]  # (kernel, stride, padding, dilation)
 
-_OURS = tuple(
-    f"course_lib.geometry.{name}"
-    for name in (
-        "receptive_field",
-        "field_by_layer",
-        "input_region",
-        "pixels_seen",
-        "rf_of_stack",
-        "layers_to_see",
-        "dilated_rf",
-    )
+_OURS = (
+    *(
+        f"course_lib.geometry.{name}"
+        for name in (
+            "receptive_field",
+            "field_by_layer",
+            "input_region",
+            "pixels_seen",
+            "rf_of_stack",
+            "layers_to_see",
+            "dilated_rf",
+            "effective_kernel",
+        )
+    ),
+    "course_lib.receptive_field_torch.receptive_field_of",
 )
 
 
@@ -267,6 +271,17 @@ RECEPTIVE_FIELD = FunctionExercise(
             _field_as(lambda r, j, a, k, s, p, d: (r + d * (k - 1) * j * s, j * s, a - p * j * s)),
         ),
         Misconception(
+            "own_stride_counted_in_the_start",
+            "You multiply the jump by a layer's stride before you use it for the start: a layer's "
+            "padding is made of positions of its input, so its own stride comes last.",
+            _field_as(lambda r, j, a, k, s, p, d: (r + d * (k - 1) * j, j * s, a - p * j * s)),
+        ),
+        Misconception(
+            "kernel_added_each_time",
+            "You add whole kernels: neighbouring windows overlap, so K taps add K − 1 steps.",
+            _field_as(lambda r, j, a, k, s, p, d: (r + d * k * j, j * s, a - p * j)),
+        ),
+        Misconception(
             "strides_ignored",
             "Your answer does not change with the strides.",
             _field_as(lambda r, j, a, k, s, p, d: (r + d * (k - 1), 1, a - p)),
@@ -490,7 +505,7 @@ INPUT_REGION = FunctionExercise(
             _region_without_dilation,
         ),
     ),
-    forbidden=tuple(name for name in _OURS if not name.endswith(".receptive_field")),
+    forbidden=tuple(name for name in _OURS if name != "course_lib.geometry.receptive_field"),
     hints=(
         "receptive_field tells where unit 0's region starts, how long it is, and by how much the "
         "region moves from one unit to the next.",
@@ -671,6 +686,11 @@ DILATED_RF = FunctionExercise(
     },
     misconceptions=(
         Misconception(
+            "float_of_an_empty_list",
+            "NumPy's sum of an empty list is the float 0.0: Python's own `sum` stays with ints.",
+            lambda dilations, kernel=3: 1 + np.sum(dilations) * (kernel - 1),
+        ),
+        Misconception(
             "dilation_ignored",
             "Your answer does not change with the dilations.",
             _dilated_as(lambda d, k: k - 1),
@@ -764,7 +784,7 @@ def _params_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("one layer", (1, [3]))
     for kernel in (1, 3, 5):
         yield Case("one layer", (channels(), [kernel]))
-    yield Case("several layers", (channels(), []), note="no layer, no weight")
+    yield Case("several layers", (channels(), [2, 5]))
     yield Case("several layers", (channels(), [3, 3, 3]))
     yield Case("several layers", (channels(), [1, 3, 1]))
     yield Case("several layers", (np.int64(channels()), (7, 2, 4)))
@@ -814,6 +834,11 @@ STACK_PARAMS = FunctionExercise(
             lambda channels, kernels: sum(kernels) ** 2 * channels**2,
         ),
         Misconception(
+            "first_layer_only",
+            "Only the first layer's weights come back: does a `return` stand inside your loop?",
+            lambda channels, kernels: int(kernels[0]) ** 2 * channels**2,
+        ),
+        Misconception(
             "first_kernel_only",
             "You take the first kernel for all layers.",
             lambda channels, kernels: (
@@ -838,7 +863,7 @@ STACK_PARAMS = FunctionExercise(
             _params_as(lambda c, k: k * k * 2 * c),
         ),
     ),
-    forbidden=("course_lib.cost.conv_params",),
+    forbidden=("course_lib.cost.conv_params", "course_lib.cost.conv_cost"),
     hints=(
         "A layer from C channels to C channels has how many kernels, of how many weights each?",
         "C output channels, each with a K×K×C kernel: K²·C² weights. Add up the layers.",
@@ -886,6 +911,10 @@ def _effective_as(
 ) -> Callable[[Any, Sequence[int]], Array]:
     """The effective field with its parts exchangeable: a mistake changes one."""
     return lambda model, input_shape: combine(_gradients(model, input_shape, **how))
+
+
+def _from_the_smallest(field: Array) -> Array:
+    return np.asarray(field - field.min())
 
 
 def _effective_one_by_one(model: Any, input_shape: Sequence[int]) -> Array:
@@ -953,6 +982,16 @@ def _effective_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case(centre, _linear((1, 1), (3,), (1, 5, 7), seed(), padding=1, signed=False))
     yield Case(
         centre,
+        _linear((1, 1), (3,), (1, 3, 3), seed(), signed=False),
+        note="the field is the whole image",
+    )
+    yield Case(
+        centre,
+        _linear((1, 1), (3,), (1, 6, 8), seed(), padding=1, signed=False),
+        note="an even number of units",
+    )
+    yield Case(
+        centre,
         _linear((1, 1), ((1, 3),), wide, seed(), padding=1, signed=False),
         note="a flat kernel",
     )
@@ -1007,7 +1046,7 @@ EFFECTIVE_RECEPTIVE_FIELD = FunctionExercise(
             "signed",
             "Your map has negative values: take the absolute gradient, or positive and negative "
             "ones cancel.",
-            _effective_as(lambda g: g.sum(1).mean(0) / np.abs(g.sum(1).mean(0)).max()),
+            _effective_as(lambda g: _scaled(g.sum(1).mean(0))),
         ),
         Misconception(
             "absolute_after_the_channels",
@@ -1049,6 +1088,27 @@ EFFECTIVE_RECEPTIVE_FIELD = FunctionExercise(
             "You take half the height for both coordinates of the centre: the output need not be "
             "square.",
             _effective_as(pick=lambda out: out[:, :, out.shape[2] // 2, out.shape[2] // 2]),
+        ),
+        Misconception(
+            "centre_of_the_input",
+            "You halve the input's height and width: the output is smaller, and its centre has "
+            "other numbers.",
+            lambda model, input_shape: _effective_as(
+                pick=lambda out: out[:, :, input_shape[1] // 2, input_shape[2] // 2]
+            )(model, input_shape),
+        ),
+        Misconception(
+            "one_before_the_centre",
+            "Where the number of units is even your centre is one too early: row H' // 2 and "
+            "column W' // 2 are asked.",
+            _effective_as(
+                pick=lambda out: out[:, :, (out.shape[2] - 1) // 2, (out.shape[3] - 1) // 2]
+            ),
+        ),
+        Misconception(
+            "scaled_from_the_smallest",
+            "You subtract the smallest value: the largest becomes 1 by a division alone.",
+            _effective_as(lambda g: _scaled(_from_the_smallest(np.abs(g).sum(1).mean(0)))),
         ),
         Misconception(
             "first_channel_out",
@@ -1105,6 +1165,8 @@ def _stack_of(answer: Any) -> list[tuple[int, int, int, int]] | str:
         answer = answer.tolist()
     if not isinstance(answer, list | tuple):
         return "a list of layers (kernel, stride, padding, dilation) is expected"
+    if isinstance(answer, tuple) and len(answer) == 4 and all(map(_is_int, answer)):
+        return "a list of layers is expected, this is one layer: put it into a list"
     layers = []
     for given in answer:
         numbers: Any = given.tolist() if isinstance(given, np.ndarray) else given
@@ -1115,7 +1177,8 @@ def _stack_of(answer: Any) -> list[tuple[int, int, int, int]] | str:
             return "every number of a layer must be an int"
         kernel, stride, padding, dilation = list(numbers) + [1, 0, 1][len(numbers) - 1 :]
         if min(kernel, stride, dilation) < 1 or padding < 0:
-            return f"there is no layer (kernel, stride, padding, dilation) = {tuple(numbers)}"
+            whole = (kernel, stride, padding, dilation)
+            return f"there is no layer (kernel, stride, padding, dilation) = {whole}"
         layers.append((int(kernel), int(stride), int(padding), int(dilation)))
     return layers
 

@@ -300,7 +300,7 @@ assert round(100 * (1 - 3 * one[3] / one[7])) == 45
 #
 # Return how many weights a stack of layers has, each from `channels` to `channels` channels;
 # `kernels` lists the side of each layer's square kernel. Weights only, no bias. An `int`.
-# Do without `cost.conv_params`.
+# Do without the course's `cost`.
 #
 # For example, `stack_params(64, [3, 3])` is `73728`, and `stack_params(64, [5])` is `102400`.
 
