@@ -428,7 +428,12 @@ def _compare_answer(asked: Asked, given: Any) -> Mismatch | None:
     if isinstance(asked.answer, str):
         if not isinstance(given, str):
             return Mismatch("type", f"a letter is expected, you gave {name_type(given)}", got=given)
-        right = given.strip(" ().").lower() == asked.answer.lower()
+        letter = given.strip(" ().").lower()
+        letters = "abcdefgh"[: len(asked.choices)]
+        if asked.choices and (len(letter) != 1 or letter not in letters):
+            text = f"a letter from a to {letters[-1]} is expected, you gave {name_type(given)}"
+            return Mismatch("type", text, got=given)
+        right = letter == asked.answer.lower()
         return None if right else Mismatch("value", f"{given!r} is not right", got=given)
     number = given.item() if isinstance(given, np.ndarray) and given.shape == () else given
     if isinstance(number, bool) or not isinstance(number, int | float):

@@ -373,6 +373,10 @@ def test_questions(samples: SimpleNamespace) -> None:
     assert said().verdict == "pass"
     assert said(product=float(good["product"])).verdict == "pass"
     assert said(four=good["four"].upper() + " ").verdict == "pass"
+    last = "abcdefgh"[len(asked["four"].choices) - 1]
+    for no_letter in ("z", "", asked["four"].choices[0]):
+        said_of_it = said(four=no_letter).aspects[1].note
+        assert said_of_it.startswith(f"a letter from a to {last} is expected, you gave the text")
     assert said(four=f"({good['four']})").verdict == "pass"
     assert (said(four=wrong_letter).score, said(four=wrong_letter).misconception) == (
         pytest.approx(2 / 3),
