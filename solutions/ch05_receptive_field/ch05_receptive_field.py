@@ -979,6 +979,7 @@ assert holes[6:19].tolist() == [1, 0, 3, 0, 6, 0, 7, 0, 6, 0, 3, 0, 1]
 # - ConvNeXt (chapter 10) goes back to 7×7 kernels, one channel at a time, so that few layers see far.
 
 # %% jupyter={"source_hidden": true}
+# The claims of the text above.
 # ResNet-50, its last two strides turned into dilations of what comes after them.
 strided_net = BACKBONES["ResNet-50 (stride in the 3×3)"].layers
 dilated_net, strides, dilation = [], 0, 1

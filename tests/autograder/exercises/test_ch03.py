@@ -78,7 +78,8 @@ def test_cases_are_legal_and_start_small(name, seed):
         "the layer is named",
     )
     for case in exercise.draw(seed):
-        if case.aspect in refusing:
+        just_fits = case.note in ("a window as high as its input", "the padding makes room")
+        if case.aspect in refusing and not just_fits:
             with pytest.raises(ValueError, match="layer"):
                 exercise.reference(*case.args, **case.kwargs)
         else:
