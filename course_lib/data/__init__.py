@@ -4,6 +4,7 @@
     digits       1,797 handwritten digits, 8×8, that come with scikit-learn
     faces        200 patches of photographs, 25×25, half of them faces, from scikit-image
     permute      the same pictures with their pixels shuffled, all in the same way
+    segmentation letters and digits on photographs, and coins, with a mask for each
     augment      each image a little different each time, its label the same
     downloads    MNIST and CIFAR-10 by name, where there is a network; nothing graded needs them
 
@@ -19,18 +20,23 @@ from course_lib.data.downloads import Downloaded, load
 from course_lib.data.faces import Faces, faces
 from course_lib.data.permute import permute_pixels
 from course_lib.data.photographs import photograph, photograph_names
+from course_lib.data.segmentation import Coins, Scenes, coins, scenes
 
 __all__ = [
+    "Coins",
     "Digits",
     "Downloaded",
     "Faces",
+    "Scenes",
     "augment",
     "augment_digits",
     "augment_photographs",
+    "coins",
     "digits",
     "faces",
     "load",
     "permute_pixels",
     "photograph",
     "photograph_names",
+    "scenes",
 ]

@@ -32,6 +32,7 @@ from course_lib.nets import (
     resnext,
     squeeze_excite,
     swin,
+    unet,
     vgg,
     vit,
 )
@@ -46,6 +47,7 @@ FILES: tuple[ModuleType, ...] = (
     resnet,
     resnet_cifar,
     resnext,
+    unet,
     densenet,
     mobilenet_v1,
     squeeze_excite,
