@@ -62,6 +62,7 @@ from course_lib import data, geometry, ops
 
 # %%
 from course_lib.explorers import SlidingKernel
+from course_lib.plots import convolution as arithmetic
 from course_lib.plots import described
 from course_lib.plots import output_size as plots
 
@@ -689,6 +690,13 @@ assert np.round([unread[2], unread[4]], 3).tolist() == [0.012, 0.445]
 # Some of it is not even read. A 3×3 kernel at stride 4 steps over every fourth row and column, and
 # 44.5% of the photograph reaches no output. A stride longer than the kernel always leaves such
 # gaps; at stride 2 nothing is missing but what the floor drops, about 1%.
+
+# %%
+described(
+    arithmetic.stride_figure(11, kernel=3, stride=4),
+    "An 11×11 image under a 3×3 kernel, twice. At stride 1 there are 81 windows, numbered in reading "
+    "order. At stride 4 nine are left, with hatched rows and columns of one pixel between them.",
+)
 
 # %% [markdown]
 # ## 6 · Is that really a convolution?
