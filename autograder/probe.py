@@ -249,9 +249,11 @@ def _run_module(
     module = obj(*args, **kwargs)
     if not isinstance(module, torch.nn.Module):
         return simplify(module), None
+    measure = call["measure"]
+    if measure == "constants":
+        return _constants(module), None
     fill_parameters(module)
     module.train(call["train"])
-    measure = call["measure"]
     if measure == "parameters":
         return sum(p.numel() for p in module.parameters()), None
     with torch.no_grad(), naming_the_layer(module):
@@ -268,8 +270,14 @@ def _run_module(
         trained = {name for name, _ in module.named_parameters()}
         sums = (float(v.double().sum()) for name, v in state.items() if name not in trained)
         return np.sort(np.array(list(sums))), None
-    known = "output, channels i:j, shape, parameters or buffers"
+    known = "output, channels i:j, shape, parameters, constants or buffers"
     raise ValueError(f"measure (={measure!r}) must be {known}")
+
+
+def _constants(module: Any) -> np.ndarray:
+    """The values, other than 0, that whole parameters start out with, each once, in order."""
+    starts = (p.detach().double().numpy().ravel() for p in module.parameters())
+    return np.unique([v[0] for v in starts if len(v) and v[0] != 0 and (v == v[0]).all()])
 
 
 @contextlib.contextmanager
@@ -321,8 +329,9 @@ def fill_parameters(module: Any) -> None:
     """Fill each parameter of a torch module by a rule that depends on nothing but its shape.
 
     The values are those of a generator seeded with the shape, scaled so that a signal keeps its
-    size through many layers; vectors (biases, the scales of a norm) lie around 1. Axes of length 1
-    at the end do not count: a linear layer and a 1×1 convolution get the same values.
+    size through many layers; vectors (biases, the scales of a norm, a scale (C, 1, 1) of maps) lie
+    around 1. Axes of length 1 at the end do not count: a linear layer and a 1×1 convolution get the
+    same values.
     """
     import torch
 
@@ -333,7 +342,7 @@ def fill_parameters(module: Any) -> None:
             while seed and seed[-1] == 1:
                 seed = seed[:-1]
             rng = np.random.default_rng([len(seed), *seed])
-            if len(shape) < 2:
+            if len(shape) < 2 or shape[1:] == (1, 1):
                 values = 1 + 0.2 * rng.standard_normal(shape)
             else:
                 values = rng.standard_normal(shape) * (2 / max(1, int(np.prod(shape[1:])))) ** 0.5

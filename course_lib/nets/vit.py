@@ -97,11 +97,18 @@ class Encoder(nn.Module):
     """Positions added, then the blocks, then a LayerNorm: (N, T, dim) to the same shape."""
 
     def __init__(
-        self, tokens: int, depth: int, dim: int, heads: int, mlp_dim: int, dropout: float
+        self,
+        tokens: int,
+        depth: int,
+        dim: int,
+        heads: int,
+        mlp_dim: int,
+        dropout: float,
+        position_std: float = 0.02,
     ) -> None:
         super().__init__()
         self.pos_embedding = nn.Parameter(torch.empty(1, tokens, dim))
-        nn.init.trunc_normal_(self.pos_embedding, std=0.02)
+        nn.init.trunc_normal_(self.pos_embedding, std=position_std)
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.Sequential()
         for i in range(depth):
@@ -118,7 +125,8 @@ class VisionTransformer(Net):
     """(N, in_channels, image_size, image_size) to logits (N, num_classes).
 
     The positions are learned for one size of image; for another, build it with that `image_size`,
-    a multiple of `patch`. `mlp_dim` is 4·dim where it is not given.
+    a multiple of `patch`. `mlp_dim` is 4·dim where it is not given. `position_std` is the spread
+    of the positions at the start.
     """
 
     def __init__(
@@ -133,6 +141,7 @@ class VisionTransformer(Net):
         heads: int,
         mlp_dim: int | None = None,
         dropout: float = 0.0,
+        position_std: float = 0.02,
     ) -> None:
         super().__init__()
         if image_size < patch or image_size % patch:
@@ -142,7 +151,9 @@ class VisionTransformer(Net):
         # A convolution whose stride is its size sees each patch once: a linear map of its pixels.
         self.conv_proj = nn.Conv2d(in_channels, dim, kernel_size=patch, stride=patch)
         self.class_token = nn.Parameter(torch.zeros(1, 1, dim))
-        self.encoder = Encoder(n_patches + 1, depth, dim, heads, mlp_dim or 4 * dim, dropout)
+        self.encoder = Encoder(
+            n_patches + 1, depth, dim, heads, mlp_dim or 4 * dim, dropout, position_std
+        )
         self.heads = nn.Sequential()
         head = nn.Linear(dim, num_classes)
         self.heads.add_module("head", head)

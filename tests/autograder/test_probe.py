@@ -391,3 +391,32 @@ def test_a_linear_layer_and_a_convolution_of_one_pixel_are_filled_alike() -> Non
             probe.fill_parameters(layer)
         assert linear.weight.flatten().tolist() == conv.weight.flatten().tolist()
         assert linear.bias.tolist() == conv.bias.tolist()
+
+
+def test_a_scale_of_maps_is_filled_as_a_vector() -> None:
+    import torch
+    from torch import nn
+
+    scales = []
+    for shape in ((6,), (6, 1, 1)):
+        module = nn.Module()
+        module.scale = nn.Parameter(torch.zeros(shape))
+        probe.fill_parameters(module)
+        scales.append(module.scale.flatten().tolist())
+    assert scales[0] == scales[1]
+    assert 0.2 < min(scales[0]) <= max(scales[0]) < 2
+
+
+def test_the_constants_are_the_values_that_whole_parameters_start_with() -> None:
+    import torch
+    from torch import nn
+
+    def block() -> nn.Module:
+        layers = nn.Sequential(nn.LayerNorm(5), nn.Conv2d(3, 5, 3), nn.LayerNorm(5))
+        layers.scale = nn.Parameter(torch.full((5, 1, 1), 0.25))
+        nn.init.zeros_(layers[1].bias)
+        return layers
+
+    call = {"inputs": (), "train": False, "measure": "constants"}
+    value, _ = probe._run_module(block, (), {}, call)
+    assert np.asarray(value).tolist() == [0.25, 1.0]
