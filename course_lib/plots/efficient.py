@@ -209,8 +209,15 @@ def roofline(
     )
     for name, (x, y) in points.items():
         ax.plot(x, y, "o", color=STYLES[0]["color"])
+        crowded = any(x < other < 2.5 * x for other, _ in points.values())
         ax.annotate(
-            name, (x, y), xytext=(7, -11), textcoords="offset points", fontsize=9, color=INK
+            name,
+            (x, y),
+            xytext=(-7 if crowded else 7, -11),
+            textcoords="offset points",
+            ha="right" if crowded else "left",
+            fontsize=9,
+            color=INK,
         )
     ax.set_xscale("log")
     ax.set_yscale("log")

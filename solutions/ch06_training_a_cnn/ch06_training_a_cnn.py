@@ -140,13 +140,16 @@ described(
 # quarters of all: every one of its 120 units has a weight for each of the 400 numbers.
 #
 # (You may read that LeNet-5 has 61,706 parameters, as here, or that it has 60,000. Both are right. The
-# network of 1998 had pooling with weights of its own, and its second convolution let each map see only
-# some of the six before it: 60,000. This is the form in use today, with ReLU and max pooling.)
+# network of 1998 had pooling with 12 and 32 weights of its own, its second convolution let each map
+# see only some of the six before it, which left 1,516, and its last layer was not trained: 60,000.
+# This is the form in use today, with ReLU and max pooling.)
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
 assert list(counts.values()) == [156, 2_416, 48_120, 10_164, 850]
 assert sum(counts.values()) == 61_706 == nets.info("lenet5").params
+in_1998 = 25 * (6 * 3 + 9 * 4 + 1 * 6) + 16  # 6 maps see 3 of the six, 9 see 4, and 1 all
+assert in_1998 == 1_516 and 156 + 12 + in_1998 + 32 + 48_120 + 10_164 == 60_000
 assert counts["C5  fully connected, (120,)"] == 120 * (400 + 1)
 assert 0.75 < 48_120 / 61_706 < 0.8
 by_convolutions, by_head = 28 * 28 * 150 + 10 * 10 * 2_400, 400 * 120 + 120 * 84 + 84 * 10
@@ -623,8 +626,8 @@ assert 1 - at_size[64] > 2.5 * (1 - at_size[32])
 #
 # 1,347 labelled digits are few, and somebody had to label them. Take ten of each class, and train long.
 #
-# *Before you run the cell:* the training loss will go to nothing. What will the loss on unseen
-# digits do?
+# *Before you run the cell* (it takes some seconds): the training loss will go to nothing. What will
+# the loss on unseen digits do?
 
 
 # %%
@@ -747,7 +750,11 @@ check(dropout, hidden=True)
 
 # %% jupyter={"source_hidden": true}
 # The figure.
-shown = images[[list(labels).index(k) for k in (2, 3, 4, 6, 7, 9)]]
+shown = []
+for k in (2, 3, 4, 6, 7, 9):  # of each class the one that is nearest to its mean
+    members = images[labels == k]
+    shown.append(members[((members - members.mean(axis=0)) ** 2).sum(axis=(1, 2, 3)).argmin()])
+shown = np.stack(shown)
 rng = np.random.default_rng(0)
 described(
     plots.image_rows(
@@ -789,7 +796,8 @@ assert np.mean(predict(reader, turned) == 6) < 0.2
 
 # %% [markdown]
 # Most of them. Now the measurement: a hundred labels, three seeds (each with other digits and other
-# first weights), and four ways to train. *Before you run the cell: which cure helps most?*
+# first weights), and four ways to train. It takes about a quarter of a minute. *Before you run the
+# cell: which cure helps most?*
 
 
 # %%
@@ -827,7 +835,7 @@ described(
     plots.accuracy_dots(
         held_loss,
         title="A hundred labels: every cure lowers the loss on unseen digits",
-        x="loss on 450 digits held back (each dot a seed, the bar their mean)",
+        x="loss on 450 digits held back (a dot for each seed, joined; the bar is their mean)",
     ),
     "Four rows of three dots. Without a cure the losses lie highest, on the average; weight decay, "
     "dropout and augmentation lie lower.",
@@ -835,11 +843,12 @@ described(
 
 # %% [markdown]
 # Every cure lowers the loss. Augmentation does so for each of the seeds, and comes out best or
-# nearly so: it adds what we know about writing. In accuracy the gain is smaller, and one seed
-# differs from the next by as much as one cure from another. Whoever compares two recipes with one
+# nearly so: it adds what we know about writing. In accuracy the gain is smaller, or none, and one
+# seed differs from the next by as much as one cure from another. Whoever compares two recipes with one
 # run each compares two seeds.
 #
 # *Before you run the cell: and with all 1,347 labels? Does augmentation gain more there, or less?*
+# (Four trainings, again some ten seconds.)
 
 # %%
 with_all = {}
@@ -904,9 +913,10 @@ check(augment, hidden=True)
 # ## 8 · What does BatchNorm do, and when?
 #
 # A layer is tuned to the values that it used to get, and each step of training changes the layers
-# before it. **Batch normalisation** (Ioffe and Szegedy, 2015) takes the drift out: after a
-# convolution, it gives each channel the mean 0 and the variance 1, then a scale $\gamma$ and a
-# shift $\beta$ that are learned.
+# before it. **Batch normalisation** (Ioffe and Szegedy, 2015) was made to take this drift out: after
+# a convolution, it gives each channel the mean 0 and the variance 1, then a scale $\gamma$ and a
+# shift $\beta$ that are learned. (It makes training easier; whether the drift is why is disputed:
+# section 10.)
 #
 # $$\hat x = \frac{x - \text{mean}}{\sqrt{\text{variance} + \varepsilon}}, \qquad y = \gamma\,\hat x + \beta$$
 #

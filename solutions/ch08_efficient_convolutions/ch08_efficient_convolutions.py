@@ -78,8 +78,8 @@ def weights(c_in, c_out, kernel, groups=1):
 # The number of weights of a 3×3 layer is $9\,C_{in}\,C_{out}$. Both channel numbers are in it, so
 # half as many channels, in and out, make a quarter. That is the oldest trick: a 1×1 convolution
 # takes the 256 channels down to 64, the 3×3 works on the 64, and a second 1×1 takes them up again.
-# A 1×1 convolution looks at one pixel and mixes its channels (chapter 03), so it is cheap, and
-# nothing is lost that the channels had in common.
+# A 1×1 convolution looks at one pixel and mixes its channels (chapter 03), so it is cheap.
+# It can keep only 64 mixtures of the 256; training finds which.
 #
 # *Before you run the cell: three layers in place of one. What share of the 589,824 weights is
 # left?*
@@ -93,7 +93,10 @@ bottleneck = {
 }
 described(
     plots.weight_bars(
-        {"3×3, 256 → 256": {"3×3": weights(256, 256, 3)}, "256 → 64 → 64 → 256": bottleneck},
+        {
+            "3×3, 256 → 256": {"1×1 down": 0, "3×3": weights(256, 256, 3)},
+            "256 → 64 → 64 → 256": bottleneck,
+        },
         title="Narrow in the middle: an eighth of the weights",
     ),
     "Two bars. The 3×3 layer from 256 to 256 channels has 589,824 weights. The bottleneck has 69,632: "
@@ -272,8 +275,9 @@ described(
 
 # %% [markdown]
 # Hardly: 70,144 weights against 69,632. The 3×3 with its 32 groups has shrunk to 4,608, and what it
-# saves pays for the width. In the paper's comparison on ImageNet the error falls from 23.9 % to
-# 22.2 %, at the same cost. More groups did more for it than more depth or more width.
+# saves pays for the width. In the paper's comparison on ImageNet (its table 3) the error falls from
+# 23.9 % to 22.2 %, at the same cost. At twice the cost, more groups did more for it than more depth
+# or more width (table 4).
 #
 # The whole networks, as the course has them:
 
@@ -765,8 +769,8 @@ for kind, (n_macs, n_params) in by_kind.items():
 # %% [markdown]
 # 4.23 million against 29.3 million, 7 times; the last layer, which classifies, is the same in both.
 # 95 % of MobileNet's MACs are pointwise. And what does it cost in accuracy? The paper trained both
-# on ImageNet: 71.7 % dense, 70.6 % depthwise-separable. A point of accuracy for a seventh of the
-# weights.
+# on ImageNet (its table 4): 71.7 % dense, 70.6 % depthwise-separable. A point of accuracy for a
+# seventh of the weights.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
@@ -780,8 +784,8 @@ assert nets.info("mobilenet_v1").top1 == 70.6
 # %% [markdown]
 # Does a tiny network agree? Three nets on the course's digits, of the same depth: one dense; one
 # with separable layers of the same width; and one dense again, but so narrow that it has as many
-# parameters as the separable one. Three trainings each, from different seeds. *Before you run the
-# cells: which one will be best, and which second?*
+# parameters as the separable one. Three trainings each, from different seeds; it takes about a
+# quarter of a minute. *Before you run the cells: which one will be best, and which second?*
 
 
 # %%
@@ -829,6 +833,7 @@ for name, (width, separable) in nets_tried.items():
         )
         result = training.evaluate(net, (held_back.images[:, None], held_back.labels), device="cpu")
         errors[name].append(100 * (1 - result.accuracy))
+        print(f"{name}: training {seed + 1} of 3 done")
 
 # %% jupyter={"source_hidden": true}
 # The figure.
@@ -1044,8 +1049,8 @@ print(
 print(f"{plain.gmacs:.3f} → {gated.gmacs:.3f} GMACs, {more_work:+.2%}")
 
 # %% [markdown]
-# A tenth more parameters, less than a thousandth more work. In the paper's comparison the accuracy
-# on ImageNet rises from 75.2 % to 76.7 %. MobileNetV3 and EfficientNet took the block over.
+# A tenth more parameters, less than a thousandth more work. In the paper's comparison (its table 2) the
+# accuracy on ImageNet rises from 75.2 % to 76.7 %. MobileNetV3 and EfficientNet took the block over.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
@@ -1121,8 +1126,8 @@ for name, n in scaled.items():
 #
 # $$\text{MACs} \sim d \cdot w^2 \cdot r^2$$
 #
-# So at one price there are many shapes. Tan and Le (2019) trained them. Depth alone brought B0 to
-# 79.0 % on ImageNet, width alone to 78.9 %, resolution alone to 79.1 %. A bit of each, at the same
+# So at one price there are many shapes. Tan and Le (2019, table 7) trained four. Depth alone brought B0
+# to 79.0 % on ImageNet, width alone to 78.9 %, resolution alone to 79.1 %. A bit of each, at the same
 # price: 81.1 %. They call that **compound scaling**:
 #
 # $$d = \alpha^\phi \qquad w = \beta^\phi \qquad r = \gamma^\phi \qquad\text{with}\quad \alpha \cdot \beta^2 \cdot \gamma^2 \approx 2$$
@@ -1217,8 +1222,9 @@ print(f"8.4 times as many parameters: {8.4 * b7.params / 1e6:.0f} million")
 
 # %% [markdown]
 # B7 reached 84.3 % with 66 million parameters. GPipe's network, until then the best that was
-# trained on ImageNet alone, had reached the same with 557 million: 8.4 times as many. (A published
-# member is rounded to what a machine likes, so no single $\phi$ gives all three of its numbers.)
+# trained on ImageNet alone, had reached the same with 557 million: 8.4 times as many (table 2 of Tan
+# and Le). A published member is rounded to what a machine likes, so no single $\phi$ gives all three
+# of its numbers.
 #
 # Two cautions. The points of the figure come from papers of different years, and newer ones also
 # trained longer and with more augmentation: ResNet-50 reached 80.4 % with a recipe of 2021, without
