@@ -123,6 +123,25 @@ def build(check: bool) -> None:
         click.echo(f"wrote {name}")
 
 
+@main.command(short_help="Train the course's own backbone anew.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the weights go, a .safetensors file.  [default: the course's own place]",
+)
+def pretrain(output: Path | None) -> None:
+    """Train the backbone of chapter 11 on rendered letters: some minutes of one core.
+
+    Stopped with Ctrl-C, it goes on from there the next time.
+    """
+    from course_lib.experiments import pretrain as experiment
+
+    try:
+        experiment.main(output)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 _seed = click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), help="Draw the cases from this number."
 )

@@ -2,6 +2,7 @@
 
     photographs  ten photographs that come with scikit-image and scikit-learn
     digits       1,797 handwritten digits, 8×8, that come with scikit-learn
+    letters      as many printed letters as you like, 8×8, from matplotlib's fonts
     faces        200 patches of photographs, 25×25, half of them faces, from scikit-image
     permute      the same pictures with their pixels shuffled, all in the same way
     segmentation letters and digits on photographs, and coins, with a mask for each
@@ -18,6 +19,7 @@ from course_lib.data.augment import augment_digits, augment_photographs
 from course_lib.data.digits import Digits, digits
 from course_lib.data.downloads import Downloaded, load
 from course_lib.data.faces import Faces, faces
+from course_lib.data.letters import Letters, letters
 from course_lib.data.permute import permute_pixels
 from course_lib.data.photographs import photograph, photograph_names
 from course_lib.data.segmentation import Coins, Scenes, coins, scenes
@@ -27,6 +29,7 @@ __all__ = [
     "Digits",
     "Downloaded",
     "Faces",
+    "Letters",
     "Scenes",
     "augment",
     "augment_digits",
@@ -34,6 +37,7 @@ __all__ = [
     "coins",
     "digits",
     "faces",
+    "letters",
     "load",
     "permute_pixels",
     "photograph",

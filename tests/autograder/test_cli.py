@@ -72,6 +72,19 @@ def test_class_new(run, tmp_path):
     assert nbformat.read(tmp_path / "class/source/playground/playground.ipynb", as_version=4)
 
 
+def test_pretrain_takes_a_path_and_refuses_another_ending(run, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("course_lib.experiments.pretrain.main", asked.append)
+    path = tmp_path / "mine.safetensors"
+    assert run("pretrain", "--output", str(path)).exit_code == 0
+    assert run("pretrain").exit_code == 0
+    assert asked == [path, None]
+    monkeypatch.undo()
+    done = run("pretrain", "--output", str(tmp_path / "mine.pth"))
+    assert done.exit_code == 2
+    assert "must end in .safetensors" in done.stderr
+
+
 def test_exercises_lists_what_the_registry_holds(run):
     rows = json.loads(run("exercises", "--json").stdout)
     text = run("exercises").stdout

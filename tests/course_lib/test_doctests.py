@@ -17,6 +17,7 @@ LIGHT = (
     "course_lib.geometry",
     "course_lib.timing",
     "course_lib.training",
+    "course_lib.transfer",
 )
 PACKAGES = ("course_lib.ops", "course_lib.data", "course_lib.nets")
 

@@ -14,6 +14,7 @@ ALL = [
     augment.brightness,
     augment.noise,
     augment.cutout,
+    augment.elastic,
     augment.random_resized_crop,
     augment.augment_digits,
     augment.augment_photographs,
@@ -74,6 +75,8 @@ def test_wrong_input_is_named(function):
         (augment.brightness, {"limit": -0.1}, "limit"),
         (augment.noise, {"deviation": -1}, "deviation"),
         (augment.cutout, {"size": 0}, "size"),
+        (augment.elastic, {"strength": -0.1}, "strength"),
+        (augment.elastic, {"cells": 0}, "cells"),
         (augment.random_resized_crop, {"smallest": 1.5}, "smallest"),
     ],
 )
@@ -129,6 +132,30 @@ def test_a_stretch_makes_it_larger():
     assert augment.affine(image, Fixed(), **only(scale=0.5)).sum() == pytest.approx(
         1.5**2 * 25, rel=0.1
     )
+
+
+class Moving:
+    """A generator whose normal draws move everything down by one standard deviation."""
+
+    def standard_normal(self, shape):
+        moves = np.zeros(shape)
+        moves[:, 0] = -1
+        return moves
+
+
+def test_rubber_that_moves_alike_everywhere_shifts():
+    images = pictures(n=2, height=10, width=12)
+    moved = augment.elastic(images, Moving(), strength=0.1)
+    np.testing.assert_allclose(moved[:, :, 1:], images[:, :, :-1], atol=1e-6)
+    assert not moved[:, :, 0].any()
+
+
+def test_rubber_bends_parts_by_themselves_and_neighbours_alike():
+    stripes = np.tile(np.arange(32.0) / 32, (40, 1, 32, 1))  # (40, 1, 32, 32), brighter rightwards
+    moves = augment.elastic(stripes, np.random.default_rng(0), 0.02)[:, 0, 8:24, 8:24]
+    moves = moves - stripes[:, 0, 8:24, 8:24]
+    far, near = moves[:, 0, 0] - moves[:, -1, -1], moves[:, 0, 0] - moves[:, 0, 1]
+    assert far.std() > 5 * near.std()
 
 
 def test_a_slant_moves_rows_aside():
