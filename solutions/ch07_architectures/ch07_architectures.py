@@ -180,8 +180,8 @@ assert [depths[n] for n in NINE[:6]] == [5, 8, 16, 22, 50, 121]
 # | 2017-2019 | MobileNet, EfficientNet | phones; what to enlarge first | chapter 08 |
 # | 2020-2022 | ViT, ConvNeXt | reach from the first layer on; the recipe | chapter 10 |
 #
-# *Before you play:* choose VGG-16 and guess which of its stages holds most of its parameters, and which
-# takes most of its multiply-adds. Then look at ResNet-50: where did the head go?
+# *Before you play:* guess which of VGG-16's stages holds most of its parameters, and which takes most of
+# its multiply-adds. Then choose it on the timeline, and ResNet-50 after it: where did the head go?
 
 # %%
 Lineage(model="lenet5", stage=0, block=0)
@@ -1286,7 +1286,8 @@ check(DenseLayer, hidden=True)
 Lineage(model="resnet50", stage=2, block=1, measure="depth")
 
 # %% [markdown]
-# What came in, unchanged: with $F = 0$ nothing is added to it.
+# What came in, unchanged: with $F = 0$ nothing is added to it. (In the first block of the stage nothing
+# arrives: there the shortcut is a projection and has weights too.)
 #
 # ## 12 · In production code, and further reading
 #
