@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from autograder import probe
 from autograder.compare import compare, mentioned
-from autograder.exercise import Case, Exercise, Misconception
+from autograder.exercise import Case, Misconception
+from autograder.known import Known
 from autograder.probe import Observation
 
 ENOUGH = 3  # cases of one aspect: fewer could agree by accident
 
 
 def diagnose(
-    exercise: Exercise,
-    cases: Sequence[Case],
+    known: Known,
     observations: Sequence[Observation],
     failing: str,
     wrong_type: bool = False,
@@ -28,34 +26,29 @@ def diagnose(
     their values say little. Two that fit equally well name nothing: a wrong name is worse than
     none.
     """
+    exercise, cases = known.exercise, known.cases
     own = [place for place, case in enumerate(cases) if case.aspect == failing]
-    matches = [
-        m for m in exercise.misconceptions if _explains(exercise, m, cases, observations, own)
-    ]
+    # Where an aspect fails, most misconceptions give themselves away: no need to run the others.
+    places = own + [place for place in range(len(cases)) if place not in own]
+    matches = [m for m in exercise.misconceptions if _explains(known, m, observations, places)]
     if not matches:
         if len(own) < ENOUGH or exercise.kind != "function" or wrong_type:
             return None
-        part = [cases[place] for place in own]
-        seen = [observations[place] for place in own]
         matches = [
             m
             for m in exercise.misconceptions
-            if m.recognise is None and _explains(exercise, m, part, seen)
+            if m.recognise is None and _explains(known, m, observations, own)
         ]
     return matches[0] if len(matches) == 1 else None
 
 
 def _explains(
-    exercise: Exercise,
+    known: Known,
     misconception: Misconception,
-    cases: Sequence[Case],
     observations: Sequence[Observation],
-    first: Sequence[int] = (),
+    places: Sequence[int],
 ) -> bool:
-    """Whether a misconception gives these answers; the cases at the places `first` are tried first.
-
-    Where an aspect fails, most misconceptions give themselves away: no need to run the others.
-    """
+    """Whether a misconception gives these answers to the cases at `places`, tried in this order."""
     if misconception.recognise is not None:
         if any(observation.status != "ok" for observation in observations):
             return False
@@ -63,16 +56,17 @@ def _explains(
             return bool(misconception.recognise([o.value for o in observations]))
         except (TypeError, ValueError, IndexError, KeyError, AttributeError):
             return False  # the answers are not even of the kind that the sign is made for
-    if exercise.kind == "trained":
+    if known.exercise.kind == "trained":
         return False
-    others = set(range(len(cases))).difference(first)
-    for place in (*first, *sorted(others)):
-        case, theirs = cases[place], observations[place]
-        ask = replace(probe.request(exercise, [case]), forbidden=())
-        (ours,) = probe.observe(ask, misconception.implementation)
-        if not _alike(case, ours, theirs, exercise.rtol):
-            return False
-    return True
+    return all(
+        _alike(
+            known.cases[place],
+            known.mistaken(misconception, place),
+            observations[place],
+            known.exercise.rtol,
+        )
+        for place in places
+    )
 
 
 def _alike(case: Case, ours: Observation, theirs: Observation, rtol: float) -> bool:

@@ -7,7 +7,7 @@ and knows no notebook and no nbgrader.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,12 +20,11 @@ from autograder.exercise import (
     Asked,
     Case,
     Exercise,
-    FunctionExercise,
-    ModuleExercise,
     PropertyExercise,
     QuestionExercise,
     TrainedExercise,
 )
+from autograder.known import Known
 from autograder.plain import Bound, Made, Opaque
 from autograder.probe import Observation
 from autograder.verdict import AspectResult, Failure, Mismatch, Verdict
@@ -45,15 +44,26 @@ class Finding:
 
 def evaluate(exercise: Exercise, obj: Any, seed: int) -> Verdict:
     """Probe and judge an object in this process: what `check` does in a learner's kernel."""
-    cases = exercise.draw(seed)
-    observations = probe.observe(probe.request(exercise, cases), obj)
-    return judge(exercise, cases, observations)
+    return evaluate_on(Known(exercise, exercise.draw(seed)), obj)
+
+
+def evaluate_on(known: Known, obj: Any) -> Verdict:
+    """As `evaluate`, on cases drawn before: many objects can share what is known of them."""
+    observations = probe.observe(probe.request(known.exercise, known.cases), obj)
+    return judge(known.exercise, known.cases, observations, known)
 
 
 def judge(
-    exercise: Exercise, cases: Sequence[Case], observations: Sequence[Observation]
+    exercise: Exercise,
+    cases: Sequence[Case],
+    observations: Sequence[Observation],
+    known: Known | None = None,
 ) -> Verdict:
-    """The verdict on what was observed when a learner's object ran on `cases`."""
+    """The verdict on what was observed when a learner's object ran on `cases`.
+
+    `known` spares the reference and the misconceptions a second run on the same cases.
+    """
+    known = known or Known(exercise, cases)
     if len(cases) != len(observations):
         raise ValueError(
             f"observations (of length {len(observations)}) must be as many as cases ({len(cases)})"
@@ -63,7 +73,7 @@ def judge(
     if all(observation.status == "not_attempted" for observation in observations):
         return _without_marks(exercise, "not_attempted", UNWRITTEN)
     forbidden = sorted({name for o in observations for name in o.forbidden})
-    findings = _FINDERS[type(exercise)](exercise, cases, observations)
+    findings = _find(known, observations)
     if forbidden:
         return _forbidden(exercise, forbidden, findings)
     aspects = _weigh(exercise, findings)
@@ -73,7 +83,7 @@ def judge(
     assert verdict.failure is not None
     failure = verdict.failure
     wrong_type = failure.mismatch.kind == "type"
-    mistake = diagnose(exercise, cases, observations, failure.aspect, wrong_type)
+    mistake = diagnose(known, observations, failure.aspect, wrong_type)
     if mistake is None:
         return verdict
     return replace(verdict, misconception=mistake.id, advice=mistake.message)
@@ -101,16 +111,19 @@ def _forbidden(exercise: Exercise, names: Sequence[str], findings: Sequence[Find
 # ── one kind of exercise after the other ────────────────────────────────────────────────────────
 
 
-def _find_by_reference(
-    exercise: FunctionExercise | ModuleExercise,
-    cases: Sequence[Case],
-    observations: Sequence[Observation],
-) -> list[Finding]:
-    ask = replace(probe.request(exercise, cases), forbidden=(), time_limit=10 * exercise.time_limit)
-    expected = probe.observe(ask, exercise.reference)
+def _find(known: Known, observations: Sequence[Observation]) -> list[Finding]:
+    exercise, cases = known.exercise, known.cases
+    if isinstance(exercise, PropertyExercise):
+        return _find_by_conditions(exercise, cases, observations)
+    if isinstance(exercise, TrainedExercise):
+        return _find_by_score(exercise, cases, observations)
+    return _find_by_reference(known, observations)
+
+
+def _find_by_reference(known: Known, observations: Sequence[Observation]) -> list[Finding]:
     findings = []
-    for case, right, got in zip(cases, expected, observations, strict=True):
-        mismatch = _compare_observations(exercise, case, right, got)
+    for case, right, got in zip(known.cases, known.expected(), observations, strict=True):
+        mismatch = _compare_observations(known.exercise, case, right, got)
         findings.append(Finding(case.aspect, case, got, mismatch))
     return findings
 
@@ -127,6 +140,9 @@ def _compare_observations(
         )
     if got.status != "ok":
         return trouble(exercise, got)
+    if exercise.kind == "module" and isinstance(got.value, Opaque):
+        text = f"an nn.Module is expected, you returned {name_type(got.value)}"
+        return Mismatch("type", text, right.value, got.value)
     mismatch = compare(right.value, got.value, exercise.rtol, result_names(exercise))
     if mismatch is not None:
         return replace(mismatch, text=_measured(case, right.value, got.value) or mismatch.text)
@@ -138,7 +154,8 @@ def _measured(case: Case, right: Any, got: Any) -> str:
     if case.measure == "shape" and isinstance(got, tuple):
         return f"an output of shape {right} is expected, yours has {got}"
     if case.measure == "parameters" and isinstance(got, int):
-        return f"{right:,} parameters are expected, yours has {got:,}"
+        few = ". Layers in a plain list, or made in `forward`, do not count" if got < right else ""
+        return f"{right:,} parameters are expected, yours has {got:,}{few}"
     return ""
 
 
@@ -254,14 +271,6 @@ def _unusable(value: Any, case: Case) -> Mismatch | None:
     if np.isnan(value).any():
         return Mismatch("nan", "predictions are NaN (not a number)", got=value)
     return None
-
-
-_FINDERS: dict[type[Exercise], Callable[..., list[Finding]]] = {
-    FunctionExercise: _find_by_reference,
-    ModuleExercise: _find_by_reference,
-    PropertyExercise: _find_by_conditions,
-    TrainedExercise: _find_by_score,
-}
 
 
 # ── from findings to a verdict ──────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,8 @@ from autograder.exercise import (
     PropertyExercise,
     QuestionExercise,
 )
-from autograder.judge import evaluate
+from autograder.judge import evaluate, evaluate_on
+from autograder.known import Known
 from autograder.verdict import Verdict
 
 NAMED_AT_LEAST = 0.9
@@ -50,31 +51,24 @@ def honest_answers(exercise: Exercise) -> dict[str, Any]:
     return answers
 
 
-def prove(
-    exercise: Exercise,
-    seeds: Sequence[int] | None = None,
-    judge_one: Callable[[Exercise, Any, int], Verdict] = evaluate,
-) -> Proof:
+def prove(exercise: Exercise, seeds: Sequence[int] | None = None) -> Proof:
     """Judge honest and wrong answers on each seed; the defects say what went wrong."""
     proof = Proof(exercise.name)
     for seed in seeds if seeds is not None else range(exercise.proof_seeds):
         if isinstance(exercise, QuestionExercise):
-            _prove_questions(exercise, seed, proof, judge_one)
+            _prove_questions(exercise, seed, proof)
             continue
+        known = Known(exercise, exercise.draw(seed))
         # The reference would be flagged by the names that it itself stands for.
+        allowing_all = replace(known, exercise=replace(exercise, forbidden=()))
         for name, answer in honest_answers(exercise).items():
-            free = name == "reference"
-            verdict = judge_one(_allowing_all(exercise) if free else exercise, answer, seed)
+            verdict = evaluate_on(allowing_all if name == "reference" else known, answer)
             if verdict.verdict != "pass":
                 proof.defects.append(f"seed {seed}: {name} is honest, but {_said(verdict)}")
         for misconception in exercise.misconceptions:
-            verdict = judge_one(exercise, misconception.implementation, seed)
+            verdict = evaluate_on(known, misconception.implementation)
             _count(proof, seed, misconception.id, verdict)
     return proof
-
-
-def _allowing_all(exercise: Exercise) -> Exercise:
-    return replace(exercise, forbidden=())
 
 
 def _said(verdict: Verdict) -> str:
@@ -93,17 +87,12 @@ def _count(proof: Proof, seed: int, mistake: str, verdict: Verdict) -> None:
         proof.defects.append(f"seed {seed}: {mistake} is called {verdict.misconception}")
 
 
-def _prove_questions(
-    exercise: QuestionExercise,
-    seed: int,
-    proof: Proof,
-    judge_one: Callable[[Exercise, Any, int], Verdict],
-) -> None:
+def _prove_questions(exercise: QuestionExercise, seed: int, proof: Proof) -> None:
     right = exercise.answers(seed)
-    verdict = judge_one(exercise, right, seed)
+    verdict = evaluate(exercise, right, seed)
     if verdict.verdict != "pass":
         proof.defects.append(f"seed {seed}: the right answers fail: {_said(verdict)}")
     for question, asked in exercise.asked(seed).items():
         for mistake, (value, _) in asked.wrong.items():
-            verdict = judge_one(exercise, {**right, question: value}, seed)
+            verdict = evaluate(exercise, {**right, question: value}, seed)
             _count(proof, seed, f"{question}:{mistake}", verdict)
