@@ -102,8 +102,9 @@ check(somebody_elses, exercise="brightest")
 #   drawn, so an answer that only knows the examples earns nothing.
 # - It does not mind prints, warnings or plots. What your function printed in the failing case is
 #   shown on the card: use `print` to look inside.
-# - It does mind a function that changes the array it is given, that takes longer than ten seconds, or
-#   that calls the very library function you are asked to write. It tells you each time.
+# - It does mind a function that changes the array it is given, that takes longer than ten seconds (a
+#   minute where it trains a network), or that calls the very library function you are asked to
+#   write. It tells you each time.
 # - The number after the card is your points. At zero there is the red error instead.
 # - It judges the function that was last defined. Where your cell ends in an error of its own, such as a
 #   `SyntaxError`, it has defined nothing: the check then still judges the version before it. Mend
@@ -230,7 +231,7 @@ assert sums[:3, :3].max() == 9 + 3
 # - **NumPy**: arrays, shapes, slices such as `image[2:5, ::2]`, broadcasting.
 # - **Mathematics**: sums and products. Derivatives where a chapter explains a backward pass; knowing
 #   the chain rule is enough.
-# - **PyTorch**: nothing yet. Chapters 01 to 05 ask for NumPy alone.
+# - **PyTorch**: nothing yet. Chapters 01 to 04 ask for NumPy alone.
 # - **A computer**: any laptop. Nothing needs a graphics card, an account or, once installed, a network.
 #
 # ## What you can now say
