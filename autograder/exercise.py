@@ -44,9 +44,10 @@ class Case:
 
     For a module, `args` and `kwargs` construct it, `inputs` are the arrays of its forward pass,
     `train` chooses the mode and `measure` what is compared: its "output", "channels 2:5" of it, its
-    "shape", "parameters", the "constants" that whole parameters start out with, or, by the name of
-    a measure that `probe` knows, something else. For a trained model, `inputs` are the arrays to
-    predict and `targets` the truth that only the judge holds.
+    "shape", the "gradient" that reaches the input, "parameters", the "constants" that whole
+    parameters start out with, or, by the name of a measure that `probe` knows, something else. For
+    a trained model, `inputs` are the arrays to predict and `targets` the truth that only the judge
+    holds.
     """
 
     aspect: str

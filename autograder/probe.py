@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from autograder.exercise import Case, Exercise
-from autograder.plain import Bound, realise, same, simplify
+from autograder.plain import Bound, Opaque, realise, same, simplify
 
 PRINTED = 2_000  # characters of a learner's output that are kept
 STATUSES = ("ok", "not_attempted", "raised", "time", "memory")
@@ -248,7 +248,8 @@ def _run_module(
 
     module = obj(*args, **kwargs)
     if not isinstance(module, torch.nn.Module):
-        return simplify(module), None
+        found = simplify(module)
+        return (Opaque(type(module).__name__) if isinstance(found, list | tuple | dict) else found), None
     measure = call["measure"]
     if measure == "constants":
         return _constants(module), None
@@ -256,6 +257,8 @@ def _run_module(
     module.train(call["train"])
     if measure == "parameters":
         return sum(p.numel() for p in module.parameters()), None
+    if measure == "gradient":
+        return _gradient(module, call["inputs"]), None
     with torch.no_grad(), naming_the_layer(module):
         output = module(*(torch.from_numpy(np.array(x)) for x in call["inputs"]))
     if measure == "output":
@@ -270,8 +273,27 @@ def _run_module(
         trained = {name for name, _ in module.named_parameters()}
         sums = (float(v.double().sum()) for name, v in state.items() if name not in trained)
         return np.sort(np.array(list(sums))), None
-    known = "output, channels i:j, shape, parameters, constants or buffers"
+    known = "output, channels i:j, shape, gradient, parameters, constants or buffers"
     raise ValueError(f"measure (={measure!r}) must be {known}")
+
+
+def _gradient(module: Any, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """What a weighted sum of the output sends back to the first input: values do not show it."""
+    import torch
+
+    given = [torch.from_numpy(np.array(x)).requires_grad_() for x in inputs]
+    with torch.enable_grad(), naming_the_layer(module):
+        # Times 1: a layer may work in place on what it gets, though not on a leaf.
+        output = module(*(x * 1 for x in given))
+    if not isinstance(output, torch.Tensor) or not output.requires_grad:
+        raise RuntimeError(
+            "no gradient comes back from your output, so nothing could be learned: is there a "
+            "no_grad, detach, .data or NumPy in the forward pass?"
+        )
+    weights = np.random.default_rng(0).standard_normal(tuple(output.shape))
+    (output * torch.from_numpy(weights).to(output.dtype)).sum().backward()
+    found = given[0].grad
+    return np.zeros(given[0].shape) if found is None else found.numpy()
 
 
 def _constants(module: Any) -> np.ndarray:

@@ -284,7 +284,9 @@ def test_a_shape_and_a_count_are_spoken_of_as_what_they_are(samples: SimpleNames
     flat = evaluate(exercise, lambda hidden: torch.nn.Flatten(0), 0)
     assert "an output of shape (4, 2) is expected, yours has (12,)" in flat.message
     small = evaluate(exercise, lambda hidden: torch.nn.Linear(3, 2), 0)
-    assert "14 parameters are expected, yours has 8" in small.message
+    assert "14 parameters are expected, yours has 8. Layers in a plain list" in small.message
+    several = evaluate(exercise, lambda hidden: [torch.nn.Linear(3, 2)], 0)
+    assert "an nn.Module is expected, you returned an object of type list" in several.message
     assert "you returned the int 3" in evaluate(exercise, lambda hidden: 3, 0).message
 
 

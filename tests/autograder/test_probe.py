@@ -420,3 +420,31 @@ def test_the_constants_are_the_values_that_whole_parameters_start_with() -> None
     call = {"inputs": (), "train": False, "measure": "constants"}
     value, _ = probe._run_module(block, (), {}, call)
     assert np.asarray(value).tolist() == [0.25, 1.0]
+
+
+def test_the_gradient_shows_what_values_hide() -> None:
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, kind: str) -> None:
+            super().__init__()
+            self.conv, self.kind = nn.Conv2d(2, 2, 3, padding=1), kind
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if self.kind == "in place":
+                return x.add_(self.conv(x))
+            if self.kind == "no grad":
+                with torch.no_grad():
+                    return self.conv(x) + x
+            return self.conv(x) + (x.detach() if self.kind == "detached" else x)
+
+    call = {"inputs": (np.ones((1, 2, 3, 3), np.float32),), "train": False, "measure": "gradient"}
+    right, detached = (probe._run_module(Block, (kind,), {}, call)[0] for kind in ("", "detached"))
+    assert np.asarray(right).shape == (1, 2, 3, 3)
+    weights = np.random.default_rng(0).standard_normal((1, 2, 3, 3))
+    np.testing.assert_allclose(right - detached, weights, atol=1e-5)
+    with pytest.raises(RuntimeError, match="no gradient comes back"):
+        probe._run_module(Block, ("no grad",), {}, call)
+    with pytest.raises(RuntimeError, match="inplace"):
+        probe._run_module(Block, ("in place",), {}, call)
