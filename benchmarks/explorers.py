@@ -24,6 +24,7 @@ from course_lib.explorers import (
     Pooling,
     ReceptiveField,
     SlidingKernel,
+    Upsampling,
 )
 from course_lib.explorers.base import Explorer
 from course_lib.explorers.sliding_kernel import ramp
@@ -101,6 +102,7 @@ LARGEST_CHANNELS = Channels(
     image=[[[(r * c + k) % 10 for c in range(8)] for r in range(8)] for k in range(3)],
     kernels=[[[[k - 1, 0, 1]] * 3] * 3 for k in range(4)],
 )
+LARGEST_UPSAMPLING = Upsampling(kernel_size=6, stride=3, show="values", weights="tent")
 CASES: list[tuple[str, Explorer, str, str]] = [
     ("SlidingKernel, default: stride slider", SlidingKernel(), SLIDER, "stride"),
     ("SlidingKernel, default: image slider", SlidingKernel(), SLIDER, "image"),
@@ -132,6 +134,10 @@ CASES: list[tuple[str, Explorer, str, str]] = [
     ("Lineage, default: choose a stage", Lineage(), CHOOSE, "stage-card"),
     ("Lineage, largest: step", LARGEST_BLOCK, CHOOSE, "buttons .cx-button:first-child"),
     ("Lineage, largest: hover a number", LARGEST_BLOCK, HOVER, "strip"),
+    ("Upsampling, default: kernel slider", Upsampling(), SLIDER, "kernel"),
+    ("Upsampling, default: hover an output", Upsampling(), HOVER, "output"),
+    ("Upsampling, largest: kernel slider", LARGEST_UPSAMPLING, SLIDER, "kernel"),
+    ("Upsampling, largest: hover an output", LARGEST_UPSAMPLING, HOVER, "output"),
     ("Connections, default: kernel slider", Connections(), SLIDER, "kernel size"),
     ("Connections, default: hover an output", Connections(), HOVER, "outputs"),
     ("Connections, largest: kernel slider", Connections(image_size=8), SLIDER, "kernel size"),

@@ -14,6 +14,7 @@ from course_lib.explorers.playground import Playground
 from course_lib.explorers.pooling import Pooling
 from course_lib.explorers.receptive_field import ReceptiveField
 from course_lib.explorers.sliding_kernel import SlidingKernel
+from course_lib.explorers.upsampling import Upsampling
 
 __all__ = [
     "Channels",
@@ -24,4 +25,5 @@ __all__ = [
     "Pooling",
     "ReceptiveField",
     "SlidingKernel",
+    "Upsampling",
 ]

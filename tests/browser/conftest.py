@@ -65,6 +65,11 @@ ACTIONS = {
         "Output (1, 2)",
         {"position": [1, 2]},
     ),
+    "Upsampling": Action(
+        lambda root: root.get_by_role("button", name="Back", exact=True).press("Enter"),
+        "24 of 25 stamps landed",
+        {"landed": 24},
+    ),
 }
 
 

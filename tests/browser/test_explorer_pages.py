@@ -14,6 +14,7 @@ from course_lib.explorers import (
     Pooling,
     ReceptiveField,
     SlidingKernel,
+    Upsampling,
 )
 
 SOBEL = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
@@ -24,6 +25,7 @@ NUMBERED = [  # explorers with cells that hold numbers
     Lineage(step=99),
     Pooling(kind="average", shift=1),
     SlidingKernel(filled=True, kernel=SOBEL),
+    Upsampling(landed=20, padding=1),
 ]
 EXPLORERS = [*NUMBERED, Playground(), ReceptiveField()]
 

@@ -18,6 +18,7 @@ from course_lib.explorers import (
     Pooling,
     ReceptiveField,
     SlidingKernel,
+    Upsampling,
     base,
 )
 
@@ -30,6 +31,7 @@ EXPLORERS = [
     Pooling,
     ReceptiveField,
     SlidingKernel,
+    Upsampling,
 ]
 
 
