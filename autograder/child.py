@@ -43,8 +43,10 @@ MAX_FILE_BYTES = 2**30  # that a job may write to one file
 CUT_OFF = 70  # exit status of a child that cannot send
 NAMES = 200  # of a learner's definitions that are told where the one asked for is missing
 _MISSING = object()
+_STAGES = ("trials", "trials_transfer")  # what cases run in, imported when one of them does
 _ALLOWED = frozenset(
-    f"autograder.{name}" for name in ("check", "child", "exercise", "plain", "pristine", "probe")
+    f"autograder.{name}"
+    for name in ("check", "child", "exercise", "plain", "pristine", "probe", *_STAGES)
 )
 
 Send = Callable[[dict[str, Any]], None]

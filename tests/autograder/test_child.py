@@ -1,6 +1,7 @@
 """What runs beside a learner's code knows nothing to judge by."""
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder import child
+from autograder import child, exercises
 from autograder.worker import Worker
 
 JUDGING = (
@@ -78,6 +79,18 @@ def test_what_judges_cannot_be_imported_by_name(name: str) -> None:
         finder.find_spec(name)
     assert finder.find_spec("autograder.plain") is None
     assert finder.find_spec("json") is None
+
+
+def test_what_cases_run_in_can_be_imported_by_name() -> None:
+    finder = child._Closed()
+    named = {
+        name
+        for exercise in exercises.all_exercises()
+        for case in exercise.draw(0)
+        for name in re.findall(r"(autograder\.\w+):", repr(case))
+    }
+    assert "autograder.trials" in named
+    assert [finder.find_spec(name) for name in named] == [None] * len(named)
 
 
 def test_a_script_is_a_module_whose_lines_are_remembered() -> None:
