@@ -1,0 +1,261 @@
+"""U-Net with and without its skip connections: how much of a mask it finds, how sharp its edges.
+
+After Ronneberger, Fischer and Brox, *U-Net*, 2015, at the scale of a laptop. `scenes`: trained on
+characters on six photographs, judged on other characters in other fonts on three other
+photographs. `coins`: trained on cuts out of the left half of one photograph, judged on the right
+half. The results are in `segmentation.json` beside this file; this command makes them anew, or
+those that are missing:
+
+    python -m course_lib.experiments.segmentation
+
+It takes about four minutes of one core, and goes on where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from course_lib._validate import choice, integer
+from course_lib.data.segmentation import coins, scenes
+from course_lib.masks import boundary_error, iou, mean_iou
+from course_lib.nets.unet import UNet
+
+__all__ = [
+    "SEEDS",
+    "Result",
+    "Setting",
+    "build",
+    "cuts",
+    "fit",
+    "held_back",
+    "load",
+    "main",
+    "masks_of",
+    "run",
+    "settings",
+    "train",
+]
+
+PATH = Path(__file__).with_suffix(".json")
+SIZE, DEPTH, BATCH, RATE = 32, 3, 16, 0.01
+TRAINED, EPOCHS, JUDGED = 600, 8, 300  # scenes
+CUTS = 160  # out of the left half of the coins, in each epoch
+SEEDS = tuple(range(5))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Pictures, "scenes" or "coins"; whether there are skips; the channels of the first level."""
+
+    pictures: str
+    skip: bool
+    width: int = 8
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one training run gave on the pictures held back.
+
+    `mean_iou` is over background and foreground, `iou` of the foreground alone; `boundary_error` is
+    the share of wrong pixels among those beside an edge of the true mask. `parameters` counts
+    the network's weights.
+    """
+
+    setting: Setting
+    seed: int
+    mean_iou: float
+    iou: float
+    boundary_error: float
+    parameters: int
+
+
+def settings() -> tuple[Setting, ...]:
+    """With skips and without; on the scenes also without but wider, with more weights than with.
+
+    >>> len(settings())
+    5
+    """
+    plain = [Setting(pictures, skip) for pictures in ("scenes", "coins") for skip in (True, False)]
+    return (*plain[:2], Setting("scenes", skip=False, width=10), *plain[2:])
+
+
+def build(setting: Setting, seed: int) -> UNet:
+    """The network of a setting, with the random weights of a seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return UNet(1, 2, setting.width, DEPTH, setting.skip)
+
+
+def held_back(pictures: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """The images (N, 1, H, W) and masks (N, H, W) that a kind of pictures is judged on."""
+    choice(pictures, "pictures", ("scenes", "coins"))
+    if pictures == "scenes":
+        return tuple(scenes("test", JUDGED, size=SIZE))  # type: ignore[return-value]
+    image, mask = coins("right")
+    return image[None, None], mask[None]
+
+
+def train(setting: Setting, seed: int) -> Result:
+    """Train the network of a setting and judge it on what was held back."""
+    net = build(setting, seed)
+    if setting.pictures == "scenes":
+        images, masks = scenes("train", TRAINED, seed=seed, size=SIZE)
+    else:
+        images, masks = cuts(CUTS, seed)
+    fit(net, images, masks, EPOCHS, seed)
+    images, truth = held_back(setting.pictures)
+    found = masks_of(net, images)
+    return Result(
+        setting,
+        seed,
+        _short(mean_iou(found, truth)),
+        _short(iou(found, truth)),
+        _short(boundary_error(found, truth)),
+        sum(weight.numel() for weight in net.parameters()),
+    )
+
+
+def fit(
+    net: UNet,
+    images: npt.NDArray[np.float32],
+    masks: npt.NDArray[np.int64],
+    epochs: int,
+    seed: int = 0,
+    rate: float = RATE,
+) -> list[float]:
+    """Train in place by AdamW on batches of 16, the rate rising and then falling to nothing.
+
+    Returns the training loss of each step.
+    """
+    xs, ys = torch.from_numpy(images), torch.from_numpy(masks)
+    rng = np.random.default_rng(seed)
+    batches = max(1, len(xs) // BATCH)
+    adam = torch.optim.AdamW(net.parameters(), lr=rate)
+    plan = torch.optim.lr_scheduler.OneCycleLR(adam, rate, total_steps=epochs * batches)
+    losses: list[float] = []
+    net.train()
+    for _ in range(epochs):
+        order = torch.from_numpy(rng.permutation(len(xs)))
+        for step in range(batches):
+            batch = order[step * BATCH : (step + 1) * BATCH]
+            loss = functional.cross_entropy(net(_centred(xs[batch])), ys[batch])
+            adam.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            adam.step()
+            plan.step()
+            losses.append(float(loss.detach()))
+    net.eval()
+    return losses
+
+
+@torch.no_grad()
+def masks_of(net: UNet, images: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """The label with the largest logit at each pixel: (N, 1, H, W) → (N, H, W).
+
+    Images whose sides 2**depth does not divide are padded by their rim, and cut again.
+    """
+    height, width = images.shape[2:]
+    step = 2**net.depth
+    rim = [(0, 0), (0, 0), (0, -height % step), (0, -width % step)]
+    wide = torch.from_numpy(np.pad(images, rim, mode="edge"))
+    net.eval()
+    found = [net(_centred(part)).argmax(dim=1) for part in torch.split(wide, 64)]
+    return torch.cat(found)[:, :height, :width].numpy()
+
+
+def _centred(images: Tensor) -> Tensor:
+    return images - 0.5
+
+
+def cuts(count: int, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """So many random squares out of the left half of the coins, mirrored at random, and masks."""
+    image, mask = coins("left")
+    rng = np.random.default_rng(seed)
+    pair = np.stack([image, mask.astype(np.float32)])
+    cuts = np.empty((count, 2, SIZE, SIZE), np.float32)
+    for cut in cuts:
+        top, left = (int(rng.integers(side - SIZE + 1)) for side in image.shape)
+        part = pair[:, top : top + SIZE, left : left + SIZE]
+        part = part[:, :: int(rng.choice([1, -1])), :: int(rng.choice([1, -1]))]
+        cut[:] = part
+    return cuts[:, :1], cuts[:, 1].astype(np.int64)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+# ── the file ────────────────────────────────────────────────────────────────────────────────────
+
+
+def load(path: str | os.PathLike[str] = PATH) -> tuple[Result, ...]:
+    """The results in a file, in the order of `settings` and seeds.
+
+    >>> results = load()
+    >>> len(results), results[0].setting.skip
+    (25, True)
+    """
+    with open(path, encoding="utf-8") as file:
+        rows = json.load(file)
+    return tuple(Result(**{**row, "setting": Setting(**row["setting"])}) for row in rows)
+
+
+def _save(results: Sequence[Result], path: Path) -> None:
+    """Write a file that is whole at every moment, a line a run."""
+    lines = ",\n".join(json.dumps(asdict(result)) for result in results)
+    beside = path.with_suffix(".part")
+    beside.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def run(
+    path: str | os.PathLike[str] = PATH,
+    which: Sequence[Setting] | None = None,
+    seeds: Sequence[int] = SEEDS,
+    progress: bool = True,
+) -> tuple[Result, ...]:
+    """Train what a file does not hold yet, seed after seed; every run is saved when it ends.
+
+    `which` are the settings, all of them unless said. Returns all of the file's results.
+
+    Raises ValueError where `seeds` holds a negative number.
+    """
+    from tqdm import tqdm
+
+    path = Path(path)
+    wanted = [(s, integer(seed, "seeds", 0)) for seed in seeds for s in which or settings()]
+    done = {(r.setting, r.seed): r for r in (load(path) if path.exists() else ())}
+    missing = [key for key in wanted if key not in done]
+    for setting, seed in tqdm(missing, desc="networks", disable=not progress):
+        done[setting, seed] = train(setting, seed)
+        _save([done[key] for key in sorted(done, key=_order)], path)
+    return tuple(done[key] for key in sorted(done, key=_order))
+
+
+def _order(key: tuple[Setting, int]) -> tuple[Any, ...]:
+    setting, seed = key
+    known = settings()
+    place = known.index(setting) if setting in known else len(known)
+    return place, str(setting), seed
+
+
+def main() -> None:
+    """Make `segmentation.json`, or what is missing of it."""
+    torch.set_num_threads(1)
+    results = run()
+    print(f"{len(results)} runs are in {PATH}")
+
+
+if __name__ == "__main__":
+    main()
