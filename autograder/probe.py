@@ -249,7 +249,9 @@ def _run_module(
     module = obj(*args, **kwargs)
     if not isinstance(module, torch.nn.Module):
         found = simplify(module)
-        return (Opaque(type(module).__name__) if isinstance(found, list | tuple | dict) else found), None
+        return (
+            Opaque(type(module).__name__) if isinstance(found, list | tuple | dict) else found
+        ), None
     measure = call["measure"]
     if measure == "constants":
         return _constants(module), None
@@ -291,8 +293,8 @@ def _gradient(module: Any, inputs: Sequence[np.ndarray]) -> np.ndarray:
             "no_grad, detach, .data or NumPy in the forward pass?"
         )
     weights = np.random.default_rng(0).standard_normal(tuple(output.shape))
-    (output * torch.from_numpy(weights).to(output.dtype)).sum().backward()
-    found = given[0].grad
+    total = (output * torch.from_numpy(weights).to(output.dtype)).sum()
+    (found,) = torch.autograd.grad(total, given[:1], allow_unused=True)
     return np.zeros(given[0].shape) if found is None else found.numpy()
 
 

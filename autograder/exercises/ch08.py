@@ -1083,14 +1083,17 @@ def _squeeze_excite_as(
     return build
 
 
-def _squeeze_excite_of_linear_layers(channels: int, reduction: int = 16) -> Any:
+_BACK = "the gradient on its way back"
+
+
+def _squeeze_excite_of_linear_layers(channels: int, reduction: int = 16, least: int = 1) -> Any:
     import torch
     from torch import nn
 
     class Block(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            hidden = max(1, channels // reduction)
+            hidden = max(least, channels // reduction)
             self.gate = nn.Sequential(
                 nn.AdaptiveAvgPool2d(1),
                 nn.Flatten(),
@@ -1151,6 +1154,8 @@ def _squeeze_excite_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield count(other, int(rest), 4)
     yield gates(other, 6, 8, note="fewer channels than the reduction")
     yield Case(other, (24,), {"reduction": 6}, inputs=(_images(rng, 1, 24, 2, 3),))
+    x = _images(rng, 2, 8, 2, 3)
+    yield Case(other, (8, 4), inputs=(x,), note=_BACK, measure="gradient")
 
 
 SQUEEZE_EXCITE = ModuleExercise(
@@ -1280,6 +1285,11 @@ SQUEEZE_EXCITE = ModuleExercise(
             "With few channels nothing is left of your hidden layer: keep at least one.",
             _squeeze_excite_as(hidden=lambda channels, reduction: channels // reduction),
         ),
+        Misconception(
+            "no_hidden_unit_left",  # a convolution without channels is refused, a linear layer not
+            "With few channels nothing is left of your hidden layer: keep at least one.",
+            lambda channels, reduction=16: _squeeze_excite_of_linear_layers(channels, reduction, 0),
+        ),
     ),
     forbidden=(
         "torchvision.ops.SqueezeExcitation",
@@ -1321,6 +1331,7 @@ def _inverted_as(
     bias: bool = False,
     norms: tuple[str, ...] = ("expansion", "depthwise", "projection"),
     projected_skip: bool = False,
+    activation_first: bool = False,
 ) -> Callable[..., Any]:
     """An inverted residual that is right but for the parts that are given."""
 
@@ -1349,10 +1360,13 @@ def _inverted_as(
                     )
 
             def forward(self, x: Tensor) -> Tensor:
+                def through(part: Any, act: Activation, x: Tensor) -> Tensor:
+                    return part[1](act(part[0](x))) if activation_first else act(part(x))
+
                 out = x
                 if expands(expand):
-                    out = after_expansion(self.expansion(out))
-                out = after_depthwise(self.depthwise(out))
+                    out = through(self.expansion, after_expansion, out)
+                out = through(self.depthwise, after_depthwise, out)
                 out = after_projection(self.projection(out))
                 if hasattr(self, "skip"):
                     return after_sum(self.skip(x) + out)
@@ -1420,11 +1434,16 @@ def _inverted_with_functions(c_in: int, c_out: int, stride: int, expand: int) ->
 
 def _inverted_cases(rng: np.random.Generator) -> Iterator[Case]:
     def run(
-        aspect: str, *arguments: int, scale: float = 0.2, train: bool = False, note: str = ""
+        aspect: str,
+        *arguments: int,
+        scale: float = 0.2,
+        train: bool = False,
+        note: str = "",
+        measure: str = "output",
     ) -> Case:
         shape = (2, arguments[0], int(rng.integers(4, 6)), int(rng.integers(6, 8)))
         x = _images(rng, *shape, scale=scale)
-        return Case(aspect, arguments, inputs=(x,), train=train, note=note)
+        return Case(aspect, arguments, inputs=(x,), train=train, note=note, measure=measure)
 
     def count(aspect: str, *arguments: int) -> Case:
         return Case(aspect, arguments, measure="parameters")
@@ -1444,6 +1463,7 @@ def _inverted_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield run("skip", 3, 3, 1, 2)
     yield run("skip", 5, 5, 1, 3)
     yield run("skip", 4, 4, 1, 2, train=True)
+    yield run("skip", 3, 3, 1, 2, note=_BACK, measure="gradient")
     yield count(none, 4, 6, 1, 1)
     # In training mode, or the small values would all be positive, and an activation unseen.
     yield run(none, 4, 6, 1, 1, train=True)
@@ -1574,6 +1594,11 @@ INVERTED_RESIDUAL = ModuleExercise(
             _inverted_as(stride_at=""),
         ),
         Misconception(
+            "norm_after_the_activation",
+            "Your BatchNorms come after the activations: they follow the convolutions.",
+            _inverted_as(activation_first=True),
+        ),
+        Misconception(
             "not_padded",
             "Your 3×3 convolution is not padded.",
             _inverted_as(padding=0),
@@ -1628,6 +1653,7 @@ def _resnext_as(
     skip: bool = True,
     bias: bool = False,
     norm: bool = True,
+    activation_first: bool = False,
     padding: int = 1,
 ) -> Callable[..., Any]:
     """A ResNeXt block that is right but for the parts that are given."""
@@ -1657,7 +1683,9 @@ def _resnext_as(
                     self.projection = nn.Sequential(*layers)
 
             def forward(self, x: Tensor) -> Tensor:
-                out = third(self.three(second(self.two(first(self.one(x))))))
+                out = x
+                for part, act in ((self.one, first), (self.two, second), (self.three, third)):
+                    out = part[1](act(part[0](out))) if activation_first else act(part(out))
                 if skip:
                     out = out + (self.projection(x) if hasattr(self, "projection") else x)
                 return last(out)
@@ -1726,9 +1754,17 @@ def _resnext_group_by_group(c_in: int, c_mid: int, c_out: int, groups: int, stri
 
 
 def _resnext_cases(rng: np.random.Generator) -> Iterator[Case]:
-    def run(aspect: str, *arguments: int, train: bool = False, note: str = "") -> Case:
-        shape = (2, arguments[0], int(rng.integers(4, 6)), int(rng.integers(6, 8)))
-        return Case(aspect, arguments, inputs=(_images(rng, *shape),), train=train, note=note)
+    def run(
+        aspect: str,
+        *arguments: int,
+        train: bool = False,
+        even: bool = False,
+        note: str = "",
+        measure: str = "output",
+    ) -> Case:
+        grid = (4, 6) if even else (int(rng.integers(4, 6)), int(rng.integers(6, 8)))
+        x = _images(rng, 2, arguments[0], *grid)
+        return Case(aspect, arguments, inputs=(x,), train=train, note=note, measure=measure)
 
     def count(aspect: str, *arguments: int) -> Case:
         return Case(aspect, arguments, measure="parameters")
@@ -1741,11 +1777,12 @@ def _resnext_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield run("groups", 4, 4, 4, 1, note="one group: a ResNet's bottleneck")
     yield run("groups", 4, 6, 4, 6, note="a group for each channel")
     yield run("groups", 8, 8, 8, 4, train=True, note="in training mode: BatchNorm uses the batch")
+    yield run("groups", 6, 4, 6, 2, note=_BACK, measure="gradient")
     yield count("projection", 6, 4, 8, 2)
     yield run("projection", 6, 4, 8, 2)
     yield run("projection", 8, 6, 4, int(rng.choice([2, 3])))
     yield run("projection", 4, 8, 6, 4, train=True)
-    yield run("stride", 6, 4, 8, 2, 2)
+    yield run("stride", 6, 4, 8, 2, 2, even=True)
     yield run("stride", 8, 4, 8, 2, 2, note="as many channels, half the size")
     yield count("stride", 8, 4, 8, 2, 2)
     yield run("stride", 4, 6, 8, 3, 2, train=True)
@@ -1888,6 +1925,11 @@ RESNEXT_BLOCK = ModuleExercise(
             "no_norm",
             "BatchNorm is missing after your convolutions.",
             _resnext_as(norm=False),
+        ),
+        Misconception(
+            "norm_after_the_relu",
+            "Your BatchNorms come after the ReLUs: they follow the convolutions.",
+            _resnext_as(activation_first=True),
         ),
         Misconception(
             "not_padded",

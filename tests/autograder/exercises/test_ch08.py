@@ -353,6 +353,20 @@ def test_mistakes_that_nobody_listed_fail_and_get_no_name(name, what):
         assert said.misconception is None
 
 
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [
+        ("ResNeXtBlock", ch08._resnext_as(last=lambda x: x.relu().detach())),
+        ("InvertedResidual", ch08._inverted_as(after_sum=lambda x: x.detach())),
+        ("SqueezeExcite", ch08._squeeze_excite_as(use=lambda x, gates: (x * gates).detach())),
+    ],
+)
+def test_right_values_through_which_nothing_can_be_learned_cost_points(name, block):
+    said = verdict(name, block, 1)
+    assert said.verdict == "partial"
+    assert "no gradient comes back" in said.message
+
+
 @pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("answer", [None, 3, "block", np.ones(3), nn.ReLU], ids=str)
 def test_a_block_may_be_anything_at_all(name, answer):
