@@ -225,6 +225,7 @@ export function insideCounts(state) {
 
 const allLanded = (state) => state.landed === pixelCount(state);
 const isFlat = ({ image }) => image.flat().every((value) => value === image[0][0]);
+const flatName = (state) => (isStrip(state) ? "a flat strip" : "a flat image");
 
 /** What becomes of a flat image inside, where that is to be seen; else nothing. */
 function flatText(state) {
@@ -234,9 +235,12 @@ function flatText(state) {
     .values.slice(top, bottom + 1)
     .flatMap((cells) => cells.slice(left, right + 1));
   const [low, high] = [Math.min(...inside), Math.max(...inside)];
-  return high - low < 1e-9
-    ? ". A flat image stays flat"
-    : `. A flat image comes out as ${formatNumber(low)} to ${formatNumber(high)}`;
+  const flat = flatName(state);
+  if (high - low > 1e-9) {
+    return `, so ${flat} comes out as ${formatNumber(low)} to ${formatNumber(high)}`;
+  }
+  const uneven = insideCounts(state).length > 1;
+  return `${uneven ? ", but with these weights" : ", so"} ${flat} stays flat`;
 }
 
 /** Whether the stamps overlap evenly inside, in a few words; nothing before all have landed. */
@@ -255,7 +259,7 @@ export function verdictText(state) {
 /** The same for resize + convolution. */
 export function resizedVerdict(state) {
   const taps = axesOf(state).reduce((product, [, k]) => product * k, 1);
-  const flat = state.show === "values" && isFlat(state) ? ". A flat image stays flat" : "";
+  const flat = state.show === "values" && isFlat(state) ? `, so ${flatName(state)} stays flat` : "";
   return `Even everywhere: ${plural(taps, "product")} in each pixel${flat}`;
 }
 
@@ -279,8 +283,8 @@ export function overlapText(state) {
   return (
     `${k} is not a multiple of the stride ${s}: along a row the counts repeat ${turns.join(", ")}. ` +
     (strip
-      ? `Every ${s === 2 ? "2nd" : "3rd"} pixel stands out.`
-      : "Down the columns too, and the two multiply: a checkerboard.")
+      ? `The count of every ${s === 2 ? "2nd" : "3rd"} pixel stands out.`
+      : "Down the columns too, and the two multiply: a checkerboard of counts.")
   );
 }
 

@@ -284,12 +284,12 @@ def test_words(javascript):
         (
             "verdictText",
             [state(show="values")],
-            "Uneven inside: 1, 2 and 4 stamps. A flat image comes out as 1 to 4",
+            "Uneven inside: 1, 2 and 4 stamps, so a flat image comes out as 1 to 4",
         ),
         (
             "verdictText",
             [state(show="values", weights="tent")],
-            "Uneven inside: 1, 2 and 4 stamps. A flat image stays flat",
+            "Uneven inside: 1, 2 and 4 stamps, but with these weights a flat image stays flat",
         ),
         (
             "verdictText",
@@ -298,19 +298,29 @@ def test_words(javascript):
         ),
         ("weightsText", [state(weights="tent")], "along each axis 0.5  1  0.5"),
         ("weightsText", [state()], "all ones"),
+        (
+            "verdictText",
+            [state(show="values", kernel_size=4, image=[[1] * 5], landed=5)],
+            "Even inside: 2 stamps on each pixel, so a flat strip stays flat",
+        ),
+        (
+            "resizedVerdict",
+            [state(show="values")],
+            "Even everywhere: 9 products in each pixel, so a flat image stays flat",
+        ),
         ("resizedVerdict", [state()], "Even everywhere: 9 products in each pixel"),
         ("resizedVerdict", [strip], "Even everywhere: 3 products in each pixel"),
         (
             "overlapText",
             [state()],
             "3 is not a multiple of the stride 2: along a row the counts repeat 2, 1. "
-            "Down the columns too, and the two multiply: a checkerboard.",
+            "Down the columns too, and the two multiply: a checkerboard of counts.",
         ),
         (
             "overlapText",
             [{**strip, "kernel_size": 5, "stride": 3}],
             "5 is not a multiple of the stride 3: along a row the counts repeat 2, 2, 1. "
-            "Every 3rd pixel stands out.",
+            "The count of every 3rd pixel stands out.",
         ),
         (
             "overlapText",
