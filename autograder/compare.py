@@ -65,8 +65,9 @@ def _subject(where: str) -> str:
 
 
 def _differs(expected: Any, got: Any, where: str) -> str:
-    of = f" of {where}" if where else ""
-    return f"the expected value{of} is {show(expected)}, {_subject(where)} {show(got)}"
+    if where:
+        return f"the expected value of {where} is {show(expected)}, yours is {show(got)}"
+    return f"the expected value is {show(expected)}, you returned {show(got)}"
 
 
 def _asked(kind: str, where: str) -> str:
