@@ -10,12 +10,14 @@
 - `list()` has the names in the order of their years, `info(name)` the paper, the counts and the
   published accuracy, `smallest_input(name)` the smallest image that goes through.
 - The blocks are public, each in its network's file: `nets.resnet.Bottleneck`.
+- `nets.digits` has a small ViT, Swin and ConvNeXt for images of 8×8 pixels.
 
 Each file reads from top to bottom: the paper, what is known (`INFO`), the block, the network as a
 table and one loop, and one function for each size of it. torch is imported with this package.
 """
 
+from course_lib.nets import digits
 from course_lib.nets.net import Net, NetInfo
 from course_lib.nets.registry import create, info, list, smallest_input
 
-__all__ = ["Net", "NetInfo", "create", "info", "list", "smallest_input"]
+__all__ = ["Net", "NetInfo", "create", "digits", "info", "list", "smallest_input"]

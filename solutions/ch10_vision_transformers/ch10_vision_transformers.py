@@ -472,8 +472,9 @@ assert abs(share[1088] - 0.5) < 0.005
 #
 # We train both on 8×8 digits. To be fair: a residual network of 75,002 parameters and a ViT of
 # 80,290 (patches of 2×2: 16 tokens); the same optimizer, schedule and number of steps; and the same
-# budget for tuning, six settings each, chosen with 200 labels on digits that play no further part.
-# The ViT's six include the two spreads of section 5.
+# budget for tuning, six settings each, tried with 200 labels and judged on training digits that the
+# trial had not seen. The digits that judge the results below play no part in it. The ViT's six
+# settings include the two spreads of section 5.
 #
 # A small version, live: 50 labels, a third of the steps. *Before you run the cell: which one is
 # ahead, and by how much?*
