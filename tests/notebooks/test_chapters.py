@@ -29,6 +29,7 @@ GRADED = (
     "ch06_training_a_cnn",
     "ch07_architectures",
     "ch08_efficient_convolutions",
+    "ch10_vision_transformers",
 )
 
 
