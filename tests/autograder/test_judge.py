@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.ndimage  # here, so that no answer spends its second on importing it
 
 from autograder.exercise import (
     Aspect,
@@ -49,9 +50,7 @@ def unfinished_stride(x: Any, width: int, stride: int = 1) -> Any:
 
 
 def forbidden(x: Any, width: int, stride: int = 1) -> Any:
-    from scipy.ndimage import uniform_filter1d
-
-    uniform_filter1d(x, width)
+    scipy.ndimage.uniform_filter1d(x, width)
     return right(x, width, stride)
 
 
