@@ -281,6 +281,8 @@ def _inception(
     norm: bool = False,
     relu: bool = True,
     reduce_relu: bool = True,
+    end_relu: bool = True,
+    pool_relu: bool = True,
     pool: str = "projected",
     reduce: bool = True,
     join: str = "channels",
@@ -298,7 +300,8 @@ def _inception(
         if not reduce:
             return nn.Sequential(*conv(c_in, out, kernel))
         return nn.Sequential(
-            *conv(c_in, middle, 1, relu and reduce_relu), *conv(middle, out, kernel)
+            *conv(c_in, middle, 1, relu and reduce_relu),
+            *conv(middle, out, kernel, relu and end_relu),
         )
 
     flat = nn.AvgPool2d if pool == "average" else nn.MaxPool2d
@@ -308,9 +311,9 @@ def _inception(
     elif pool == "none":
         pooled = conv(c_in, pool_proj, 1)
     elif pool != "bare":
-        pooled += conv(c_in, pool_proj, 1)
+        pooled += conv(c_in, pool_proj, 1, relu and end_relu and pool_relu)
     all_branches = (
-        nn.Sequential(*conv(c_in, c1, 1)),
+        nn.Sequential(*conv(c_in, c1, 1, relu and end_relu)),
         reduced(c3_reduce, c3, 3),
         reduced(c5_reduce, c5, large),
         nn.Sequential(*pooled),
@@ -445,6 +448,16 @@ INCEPTION_MODULE = ModuleExercise(
             partial(_inception, relu=False),
         ),
         Misconception(
+            "ends_without_relu",
+            "Your branches end with a convolution: each convolution is followed by a ReLU.",
+            partial(_inception, end_relu=False),
+        ),
+        Misconception(
+            "pool_projection_without_relu",
+            "The 1×1 after your pooling has no ReLU.",
+            partial(_inception, pool_relu=False),
+        ),
+        Misconception(
             "five_before_three",
             "You concatenate the 5×5 branch before the 3×3 one: keep the order of the arguments.",
             partial(_inception, order=(0, 2, 1, 3)),
@@ -560,9 +573,10 @@ def _residual(
     body: list[Any] = []
     for place, (a, b, kernel, step) in enumerate(convs):
         last = place == len(convs) - 1
-        body += [nn.Conv2d(a, b, kernel, step, kernel // 2, bias=bias), make(b)]
-        if before if last else between:
-            body.append(nn.ReLU())
+        behind = [make(b), *([nn.ReLU()] if (before if last else between) else [])]
+        if norm == "after the ReLU":
+            behind.reverse()
+        body += [nn.Conv2d(a, b, kernel, step, kernel // 2, bias=bias), *behind]
     if norm == "last missing":
         body.pop()
     # A shared norm is for the convolutions; the projection has its own.
@@ -680,6 +694,12 @@ def _basic_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("projection", (c, wider, 3), inputs=(_maps(rng, c, 9, 7),))
     yield Case("in training", (c, c), inputs=(_maps(rng, c, 5, 6, n=3),), train=True)
     yield Case("in training", (wider, wider), inputs=(_maps(rng, wider, 4, 7),), train=True)
+    yield _on_its_way_back("in training", (c, c), _maps(rng, c, 4, 5))
+
+
+def _on_its_way_back(aspect: str, args: tuple[int, ...], x: Array) -> Case:
+    note = "the gradient on its way back"
+    return Case(aspect, args, inputs=(x,), train=True, measure="gradient", note=note)
 
 
 def _block_misconceptions(block: Callable[..., Any]) -> tuple[Misconception, ...]:
@@ -758,6 +778,10 @@ def _block_misconceptions(block: Callable[..., Any]) -> tuple[Misconception, ...
         "last_norm_missing": (
             "The BatchNorm after your last convolution is missing: it comes before the addition.",
             {"norm": "last missing"},
+        ),
+        "norm_after_the_relu": (
+            "Your BatchNorm comes after the ReLU: it follows the convolution.",
+            {"norm": "after the ReLU"},
         ),
         "batch_statistics_in_eval": (
             "Your BatchNorm normalises by the batch also after `model.eval()`: there it uses "
@@ -944,6 +968,7 @@ def _bottleneck_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("in training", (c_in, c_mid, c_in), inputs=(x,), train=True)
     x = _maps(rng, other, 4, 7)
     yield Case("in training", (other, c_mid, other), inputs=(x,), train=True)
+    yield _on_its_way_back("in training", (c_in, c_mid, c_in), _maps(rng, c_in, 4, 5))
 
 
 BOTTLENECK = ModuleExercise(
@@ -1049,7 +1074,7 @@ def _dense(
     kernel: int = 3,
     bias: bool = False,
     first: bool = True,
-    relu: bool = True,
+    relus: tuple[bool, bool] = (True, True),
     returns: str = "both",
     grows_by: int | None = None,
     norm: bool = True,
@@ -1060,15 +1085,18 @@ def _dense(
     out = growth if grows_by is None else grows_by
     width = {"4 growth": 4 * growth, "growth": growth, "4 c_in": 4 * c_in}.get(middle, c_in)
 
-    def part(a: int, b: int, k: int, whole: bool = True) -> list[Any]:
+    def part(a: int, b: int, k: int, relu: bool, whole: bool = True) -> list[Any]:
         conv = nn.Conv2d(a, b, k, padding=k // 2, bias=bias)
         active: list[Any] = [nn.ReLU()] if relu else []
         if order == "norm last":
             return [conv, *([nn.BatchNorm2d(b)] if norm else []), *active]
-        return [*([nn.BatchNorm2d(a)] if norm else []), *active, conv] if whole else [conv]
+        ahead = [*([nn.BatchNorm2d(a)] if norm else []), *active]
+        if order == "ReLU first":
+            ahead.reverse()
+        return [*ahead, conv] if whole else [conv]
 
-    layers = part(c_in, width, 1, first) if middle != "none" else []
-    layers += part(width if middle != "none" else c_in, out, kernel)
+    layers = part(c_in, width, 1, relus[0], first) if middle != "none" else []
+    layers += part(width if middle != "none" else c_in, out, kernel, relus[1])
 
     class Dense(nn.Module):
         def __init__(self) -> None:
@@ -1079,6 +1107,8 @@ def _dense(
             new = self.layers(x)
             if returns == "new":
                 return new
+            if returns in ("normalised", "active"):
+                x = self.layers[: 1 if returns == "normalised" else 2](x)
             if returns == "new first":
                 return torch.cat([new, x], dim=1)
             if returns == "batch":
@@ -1127,6 +1157,7 @@ def _dense_cases(rng: np.random.Generator) -> Iterator[Case]:
     for c, g in pairs[:2]:
         x = _maps(rng, c, 5, 6, n=3)
         yield Case("in training", (c, g), inputs=(x,), train=True)
+    yield _on_its_way_back("in training", pairs[0], inputs[0])
 
 
 DENSE_LAYER = ModuleExercise(
@@ -1217,7 +1248,35 @@ DENSE_LAYER = ModuleExercise(
             partial(_dense, norm=False),
         ),
         Misconception(
-            "no_relu", "ReLU is missing, before both convolutions.", partial(_dense, relu=False)
+            "no_relu",
+            "ReLU is missing, before both convolutions.",
+            partial(_dense, relus=(False, False)),
+        ),
+        Misconception(
+            "first_relu_missing",
+            "Between your first BatchNorm and its convolution the ReLU is missing.",
+            partial(_dense, relus=(False, True)),
+        ),
+        Misconception(
+            "second_relu_missing",
+            "Between your second BatchNorm and its convolution the ReLU is missing.",
+            partial(_dense, relus=(True, False)),
+        ),
+        Misconception(
+            "relu_before_norm",
+            "Your ReLUs come before the BatchNorms: the order is BatchNorm, ReLU, convolution.",
+            partial(_dense, order="ReLU first"),
+        ),
+        Misconception(
+            "active_input_returned",
+            "You hand on relu(norm(x)): put the new maps behind x as it came in. (Is `x` "
+            "overwritten?)",
+            partial(_dense, returns="active"),
+        ),
+        Misconception(
+            "normalised_input_returned",
+            "You hand on norm(x): put the new maps behind x as it came in. (Is `x` overwritten?)",
+            partial(_dense, returns="normalised"),
         ),
         Misconception(
             "one_by_one_twice",
@@ -1540,6 +1599,7 @@ def _table_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("own parameters", (Made("course_lib.gradient_examples:example_model", ("scaled",)),))
     frozen = Made("course_lib.gradient_examples:example_model", ("frozen",))
     yield Case("own parameters", (frozen,), note="its first convolution is frozen")
+    yield Case("own parameters", (_layer("Linear", a, b),), note="the model is a layer itself")
 
 
 PARAMETER_TABLE = FunctionExercise(

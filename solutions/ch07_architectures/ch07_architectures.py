@@ -206,7 +206,7 @@ assert max(work.values()) == work["stage 3"] == work["stage 4"] == 4_624_220_160
 # That is worth knowing of any model. Return a list of pairs `(name, count)`, one for each module that
 # holds parameters *of its own*, in the order of `model.named_modules()`:
 #
-# - `name` is its name there, the whole path, such as `layer1.0.conv1`;
+# - `name` is its name there, the whole path, such as `layer1.0.conv1`, or `""` for the model itself;
 # - `count` is how many numbers its own parameters hold, weights and biases together, an `int`. Frozen
 #   ones count. BatchNorm's running values are no parameters.
 # - Modules without parameters of their own get no row. A block whose layers hold all of them gets none;

@@ -164,6 +164,21 @@ def test_a_forgotten_projection_is_named_with_the_layer_and_its_shape():
     assert re.search(r"after the layer `bn2`, a BatchNorm2d that returned the shape \(2, \d", text)
 
 
+def test_a_shortcut_that_hands_no_gradient_back_or_works_in_place_costs_a_point():
+    class Detached(PlainBlock):
+        def forward(self, x):
+            out = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+            return torch.relu(out + x.detach())
+
+    class InPlace(PlainBlock):
+        def forward(self, x):
+            x += self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+            return torch.relu(x)
+
+    for block in (Detached, InPlace):
+        assert passed("BasicBlock", block) == ["identity shortcut"]
+
+
 def test_a_layer_that_gets_the_wrong_shape_is_named():
     class Wrong(PlainBlock):
         def __init__(self, c_in, c_out, stride=1):
