@@ -750,9 +750,9 @@ def fine_tune(backbone, x, y, n_classes):
             plan.step()
 
     transfer.freeze(model)
-    learn(100, [{"params": model.fc.parameters(), "lr": 0.01}])
+    learn(60, [{"params": model.fc.parameters(), "lr": 0.01}])
     model.requires_grad_(True)
-    learn(30, transfer.layerwise_lr_groups(model, 0.001, 0.6))
+    learn(20, transfer.layerwise_lr_groups(model, 0.001, 0.6))
     return model
     ### END SOLUTION
 

@@ -30,6 +30,7 @@ GRADED = (
     "ch07_architectures",
     "ch08_efficient_convolutions",
     "ch10_vision_transformers",
+    "ch11_transfer_learning",
 )
 
 
