@@ -28,6 +28,12 @@ def statistics_after(train: Step, model: str, loader: str, optimizer: str) -> np
     return np.concatenate([b.numpy().ravel() for b in network.buffers()])
 
 
+def left_in_training_mode(train: Step, model: str, loader: str, optimizer: str) -> bool:
+    """Whether the network and all of its layers are in training mode after `train`."""
+    network, *_ = _run(train, model, loader, optimizer)
+    return all(layer.training for layer in network.modules())
+
+
 def returned(train: Step, model: str, loader: str, optimizer: str) -> Any:
     """What `train` itself returns."""
     return _run(train, model, loader, optimizer)[1]

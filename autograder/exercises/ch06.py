@@ -117,6 +117,18 @@ def _unshifted(logits: Array) -> Array:
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
+def _unshifted_logarithms(logits: Array, targets: Array) -> tuple[float, Array]:
+    """Everything by way of log p = z − log(sum(exp(z))), with z as it is."""
+    with np.errstate(all="ignore"):
+        log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        chosen = log_p[np.arange(len(targets)), targets]
+        return float(-chosen.mean()), (np.exp(log_p) - _onehot(logits, targets)) / len(logits)
+
+
+def _shifted_by_one_maximum(logits: Array, targets: Array) -> tuple[float, Array]:
+    return _unshifted_logarithms(logits - logits.max(), targets)
+
+
 def _surprise_of_all(logits: Array, targets: Array) -> Array:
     """Every class counts, as in a two-class loss written for each of them."""
     p, chosen = _softmax(logits), _onehot(logits, targets)
@@ -146,6 +158,10 @@ def _entropy_cases(rng: np.random.Generator) -> Iterator[Case]:
     logits = np.zeros((3, k))
     logits[:, 0], logits[:, 1] = 1000, -1000
     yield Case("logits of ±1000", (logits, np.array([0, 1, 2])), note="1000 and −1000 in a row")
+    logits = np.round(rng.normal(0, 1, (3, k)), 2) + np.array([[1000.0], [0.0], [-1000.0]])
+    yield Case(
+        "logits of ±1000", (logits, rng.integers(0, k, 3)), note="a row near 1000, one near −1000"
+    )
 
 
 SOFTMAX_CROSS_ENTROPY = FunctionExercise(
@@ -163,6 +179,18 @@ SOFTMAX_CROSS_ENTROPY = FunctionExercise(
             "Large logits overflow in the exponential: subtract the largest of each row first. It "
             "changes no probability.",
             _entropy_as(probabilities=_unshifted),
+        ),
+        Misconception(
+            "overflow_in_the_sum",
+            "Large logits overflow in the sum of exponentials: subtract the largest of each row "
+            "first. It changes no probability.",
+            _unshifted_logarithms,
+        ),
+        Misconception(
+            "one_maximum_for_all",
+            "You subtract the largest logit of the whole batch: in a row far below it every "
+            "exponential becomes 0. Each row has a largest of its own.",
+            _shifted_by_one_maximum,
         ),
         Misconception(
             "log_of_zero",
@@ -255,8 +283,9 @@ SOFTMAX_CROSS_ENTROPY = FunctionExercise(
 
 # ── train_one_epoch ─────────────────────────────────────────────────────────────────────────────
 
-_WEIGHTS, _STATISTICS, _RETURNED = (
-    f"autograder.trials:{name}" for name in ("weights_after", "statistics_after", "returned")
+_WEIGHTS, _STATISTICS, _RETURNED, _MODE = (
+    f"autograder.trials:{name}"
+    for name in ("weights_after", "statistics_after", "returned", "left_in_training_mode")
 )
 
 
@@ -266,6 +295,7 @@ def _train_as(
     zero: bool = True,
     step: bool = True,
     early_step: bool = False,
+    mode_at_the_end: bool | None = None,
     loss: Callable[[Any, Any], Any] | None = None,
     one_batch: bool = False,
     sign: int = 1,
@@ -293,6 +323,8 @@ def _train_as(
             sizes.append(len(images))
             if one_batch:
                 break
+        if mode_at_the_end is not None:
+            model.train(mode_at_the_end)
         return {
             "mean over images": float(np.average(losses, weights=sizes)),
             "mean over batches": float(np.mean(losses)),
@@ -330,6 +362,10 @@ def _zero_at_the_end(model: Any, loader: Any, optimizer: Any) -> float:
 _PLAIN, _NORM, _DROP = "a small CNN", "one with BatchNorm", "one with dropout"
 
 
+# Torch's words when weights move between forward and backward: other errors are other mistakes.
+_IN_PLACE = ("inplace operation",)
+
+
 def _epoch_cases(rng: np.random.Generator) -> Iterator[Case]:
     batch_size = int(rng.integers(4, 7))
     even, ragged = (
@@ -337,11 +373,13 @@ def _epoch_cases(rng: np.random.Generator) -> Iterator[Case]:
     )
     lr = round(float(rng.uniform(0.02, 0.1)), 3)
     for optimizer in (f"SGD {lr}", f"SGD {lr} momentum", f"Adam {lr}"):
-        yield Case("the weights", (_PLAIN, even, optimizer), measure=_WEIGHTS)
-    yield Case("the weights", (_PLAIN, ragged, f"SGD {lr}"), measure=_WEIGHTS)
+        yield Case("the weights", (_PLAIN, even, optimizer), measure=_WEIGHTS, mentions=_IN_PLACE)
+    yield Case("the weights", (_PLAIN, ragged, f"SGD {lr}"), measure=_WEIGHTS, mentions=_IN_PLACE)
     for model in (f"{_DROP} in eval mode", f"{_NORM} in eval mode", _DROP, _NORM):
         yield Case("training mode", (model, even, f"SGD {lr}"), measure=_WEIGHTS)
     yield Case("training mode", (f"{_NORM} in eval mode", even, f"SGD {lr}"), measure=_STATISTICS)
+    note = "the mode that the model is left in"
+    yield Case("training mode", (_DROP, even, f"SGD {lr}"), measure=_MODE, note=note)
     for loader in (even, ragged):
         yield Case("the loss", (_PLAIN, loader, f"SGD {lr}"), measure=_RETURNED)
 
@@ -385,6 +423,12 @@ TRAIN_ONE_EPOCH = FunctionExercise(
             "in_eval_mode",
             "You set the model to eval mode, where dropout and BatchNorm do not train.",
             _train_as(mode=False),
+        ),
+        Misconception(
+            "left_in_eval_mode",
+            "You leave the model in eval mode: whoever evaluates it will set that; here it stays "
+            "in training mode.",
+            _train_as(mode_at_the_end=False),
         ),
         Misconception(
             "softmax_first",
@@ -538,6 +582,9 @@ def _lenet_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("parameters", measure="parameters")
     for n in (1, 2, 4):
         yield Case("values", inputs=(_pictures(rng, n, 32, 32),))
+    x = _pictures(rng, 2, 32, 32)
+    note = "the gradient on its way back, in training mode"
+    yield Case("values", inputs=(x,), train=True, measure="gradient", note=note)
 
 
 _NOT_LOGITS = (
@@ -964,6 +1011,21 @@ def _dropout_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("the share p", (x, p, _rng(int(rng.integers(100, 2**31))), True))
 
 
+_OTHER_CHANCE = tuple(
+    f"numpy.random.{name}"
+    for name in (
+        "default_rng",
+        "rand",
+        "randn",
+        "random",
+        "randint",
+        "uniform",
+        "normal",
+        "binomial",
+        "choice",
+    )
+)
+
 DROPOUT = PropertyExercise(
     name="dropout",
     chapter="06",
@@ -1038,12 +1100,7 @@ DROPOUT = PropertyExercise(
         "torch.nn.functional.dropout",
         "torch:aten.native_dropout",
         "torch:aten.bernoulli_",
-        "numpy.random.default_rng",
-        "numpy.random.rand",
-        "numpy.random.random",
-        "numpy.random.uniform",
-        "numpy.random.binomial",
-        "numpy.random.choice",
+        *_OTHER_CHANCE,
     ),
     hints=(
         "Draw one number from 0 to 1 for each value of x, with the generator that is given. Which "
@@ -1186,7 +1243,9 @@ def _augment_mistake(values: Sequence[Any]) -> str | None:
     turned = {name: turn(seven) for name, turn in _TURNS.items()}
     names = list(turned)
     distance = np.array([[((s - t) ** 2).sum() for t in turned.values()] for s in small])
-    nearest = [names[place] for place in distance.argmin(axis=1)]
+    # A digit moved out of the picture is near to none of them.
+    close = distance.min(axis=1) < 0.5 * (seven**2).sum()
+    nearest = [names[place] for place in distance.argmin(axis=1)[close]]
     counts = {name: nearest.count(name) for name in names}
     far = counts["quarter"] + counts["other quarter"]
     if far >= 3:
@@ -1329,7 +1388,10 @@ AUGMENT = PropertyExercise(
             lambda batch, rng: batch + rng.normal(0, 0.1, batch.shape),
         ),
     ),
-    forbidden=tuple(f"course_lib.data.augment.{name}" for name in data.augment.__all__),
+    forbidden=(
+        *(f"course_lib.data.augment.{name}" for name in data.augment.__all__),
+        *_OTHER_CHANCE,
+    ),
     hints=(
         "Begin with one kind of change. Which changes of a digit would a person not even notice?",
         "Moves by a pixel or two will do: for each image draw how far, and cut the batch out of a "
@@ -1353,7 +1415,8 @@ def _norm_as(
     update: str = "training",
     uses: str = "batch in training",
     deviation: Callable[[Array, float], Array] = lambda var, eps: np.sqrt(var + eps),
-    affine: bool = True,
+    scale: bool = True,
+    shift: bool = True,
     default_momentum: bool = False,
     default_eps: bool = False,
     in_place: bool = False,
@@ -1375,7 +1438,7 @@ def _norm_as(
         batch_mean = x.mean(axis=axes, keepdims=True)
         batch_var = x.var(axis=axes, ddof=ddof, keepdims=True)
         new_mean, new_var = running_mean, running_var
-        if update == "always" or (update == "training" and training):
+        if update == "always" or update == ("training" if training else "evaluation"):
             share = 1 - momentum if swapped else momentum
             into_mean = x.mean(axis=(0, 2, 3))
             into_var = x.var(axis=(0, 2, 3), ddof=running_ddof)
@@ -1387,7 +1450,9 @@ def _norm_as(
             else:
                 new_mean = (1 - share) * running_mean + share * into_mean
                 new_var = (1 - share) * running_var + share * into_var
-        own = training if uses == "batch in training" else uses == "batch"
+        own = {"batch in training": training, "batch in evaluation": not training}.get(
+            uses, uses == "batch"
+        )
         mean, var = (
             (batch_mean, batch_var)
             if own
@@ -1397,8 +1462,10 @@ def _norm_as(
             )
         )
         out = (x - mean) / deviation(var, eps)
-        if affine:
-            out = out * gamma[:, None, None] + beta[:, None, None]
+        if scale:
+            out = out * gamma[:, None, None]
+        if shift:
+            out = out + beta[:, None, None]
         return out, new_mean, new_var
 
     return batch_norm2d
@@ -1544,7 +1611,34 @@ BATCH_NORM2D = FunctionExercise(
         Misconception(
             "no_scale_and_shift",
             "Your output has mean 0 whatever gamma and beta are: multiply by gamma, add beta.",
-            _norm_as(affine=False),
+            _norm_as(scale=False, shift=False),
+        ),
+        Misconception(
+            "gamma_ignored",
+            "Your output does not answer to `gamma`: multiply by it.",
+            _norm_as(scale=False),
+        ),
+        Misconception(
+            "beta_ignored",
+            "Your output does not answer to `beta`: add it at the end.",
+            _norm_as(shift=False),
+        ),
+        Misconception(
+            "always_training",
+            "You do the same in both modes: outside training the running values normalise, and "
+            "stay what they are.",
+            _norm_as(uses="batch", update="always"),
+        ),
+        Misconception(
+            "modes_exchanged",
+            "You have the two modes the wrong way round: is there a `not` too many?",
+            _norm_as(uses="batch in evaluation", update="evaluation"),
+        ),
+        Misconception(
+            "never_training",
+            "You do the same in both modes: in training the batch's own mean and variance "
+            "normalise, and the running values move.",
+            _norm_as(uses="running", update="never"),
         ),
         Misconception(
             "eps_outside_the_root",
@@ -1637,6 +1731,7 @@ DIGIT_CLASSIFIER = TrainedExercise(
     thresholds={"90 % right": 0.90, "97 % right": 0.97},
     score=_share_right,
     cases=_digit_cases,
+    forbidden=("course_lib.data.digits", "sklearn.datasets.load_digits"),
     alternatives={"nearest neighbours": _nearest_neighbours},
     misconceptions=(
         Misconception(

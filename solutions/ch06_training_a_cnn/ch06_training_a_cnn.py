@@ -885,7 +885,8 @@ assert abs(with_all["augmentation"].mean() - with_all["nothing"].mean()) < 0.03
 # `batch` is `(N, 1, 32, 32)`, digits with values in [0, 1], and `rng` a NumPy generator. Return a
 # new batch of the same shape, values still in [0, 1], in which every image is changed a little,
 # each by its own draw, and can still be read as the same digit. The kind of change is up to you.
-# Leave `batch` itself unchanged. Do without the functions of `data.augment`.
+# Leave `batch` itself unchanged, and use no other source of chance than `rng`. Do without the
+# functions of `data.augment`.
 #
 # The judge reads your digits with the nearest of 6,300 examples, and asks that four of five are still
 # read as before.
@@ -1041,7 +1042,8 @@ check(batch_norm2d, hidden=True)
 # than 8 seconds. Digits as small as 8×8 can be taken as they are, by small kernels with padding, or
 # enlarged: `nn.Upsample(size=(32, 32), mode="bilinear")` is a layer.
 #
-# Everything of this chapter is allowed.
+# Everything of this chapter is allowed, but no other digits: where `images` are given, learn from
+# them alone, without `data.digits` and without scikit-learn's `load_digits`.
 
 
 # %% nbgrader={"grade": false, "grade_id": "digit_classifier", "locked": false, "schema_version": 3, "solution": true, "task": false}

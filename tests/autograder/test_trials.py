@@ -52,6 +52,17 @@ def test_statistics_move_in_training_mode_alone():
     assert np.array_equal(still, trials.statistics_after(in_eval, *STAGES[1]))
 
 
+def test_the_mode_that_a_network_is_left_in_is_seen():
+    assert trials.left_in_training_mode(train, *STAGES[1])
+    assert not trials.left_in_training_mode(idle, *STAGES[1])
+
+    def last_layer_forgotten(model, loader, optimizer):
+        train(model, loader, optimizer)
+        model[-1].eval()
+
+    assert not trials.left_in_training_mode(last_layer_forgotten, *STAGES[2])
+
+
 def test_the_outside_generator_is_left_alone():
     torch.manual_seed(3)
     expected = torch.rand(1)

@@ -229,6 +229,16 @@ def test_a_loop_of_ones_own_optimizer_is_caught():
     assert verdict("train_one_epoch", train_one_epoch).score == 0
 
 
+def test_an_error_that_is_not_the_early_steps_is_not_called_that():
+    def without_gradients(model, loader, optimizer):
+        for x, y in loader:
+            with torch.no_grad():
+                loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+
+    assert verdict("train_one_epoch", without_gradients).misconception is None
+
+
 def test_the_courses_fit_is_no_loop_of_ones_own():
     def train_one_epoch(model, loader, optimizer):
         history = training.fit(model, loader, epochs=1, optimizer=optimizer, progress=False)
@@ -251,6 +261,22 @@ def test_dropout_by_pytorch_and_by_chance_are_told_apart():
 def test_the_courses_augmentation_is_forbidden():
     assert verdict("augment", data.augment_digits).verdict == "forbidden"
     assert verdict("augment", lambda b, rng: data.augment.shift(b, rng, 2)).verdict == "forbidden"
+
+
+def test_an_augmentation_by_another_chance_is_forbidden():
+    def shifted(batch, rng):
+        return np.stack([np.roll(image, np.random.randint(-2, 3), axis=2) for image in batch])
+
+    assert verdict("augment", shifted).verdict == "forbidden"
+
+
+def test_digits_moved_out_of_the_picture_are_not_called_turned():
+    def thrown(batch, rng):
+        return np.stack([np.roll(image, rng.integers(-12, 13, 2), axis=(1, 2)) for image in batch])
+
+    said = verdict("augment", thrown)
+    assert said.verdict == "partial"
+    assert said.misconception is None
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -299,6 +325,30 @@ def test_a_classifier_may_return_scores_or_classes_and_must_not_forget_to():
     assert verdict("digit_classifier", lambda images, labels: None).score == 0
     history = training.History()
     assert "array" in verdict("digit_classifier", lambda images, labels: history).message
+
+
+def nearest(rows, classes):
+    return lambda x: classes[((x.reshape(-1, 1, 64) - rows) ** 2).sum(axis=2).argmin(axis=1)]
+
+
+def test_a_classifier_that_looks_digits_up_elsewhere_gets_no_points():
+    def in_all_of_them(images=None, labels=None):
+        everything = data.digits("all")
+        return nearest(everything.images.reshape(-1, 64), everything.labels)
+
+    def at_the_source(images=None, labels=None):
+        from sklearn.datasets import load_digits
+
+        rows, classes = load_digits(return_X_y=True)
+        return nearest(rows.astype(np.float32) / 16, classes)
+
+    def in_those_of_the_course(images=None, labels=None):
+        images, labels = data.digits("train")
+        return nearest(images.reshape(-1, 64), labels)
+
+    for answer in (in_all_of_them, at_the_source, in_those_of_the_course):
+        said = verdict("digit_classifier", answer)
+        assert (said.verdict, said.score) == ("forbidden", 0)
 
 
 def test_digits_held_back_are_none_of_the_training():
