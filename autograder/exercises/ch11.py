@@ -25,7 +25,7 @@ from autograder.exercise import (
     choices,
 )
 from autograder.plain import Made
-from autograder.trials_transfer import BEHIND, FROZEN, GATED, NESTED, PLAIN
+from autograder.trials_transfer import BEHIND, FROZEN, GATED, NESTED, PLAIN, TIMES
 from course_lib import data
 
 Array = npt.NDArray[Any]
@@ -321,6 +321,11 @@ FREEZE = FunctionExercise(
     reference=_freeze,
     alternatives={"by names": _freeze_by_names},
     misconceptions=(
+        Misconception(
+            "always_fc",
+            "You look for layers called `fc`: find the last linear layer, whatever its name.",
+            _freeze_as(lambda model, name, p, keep: keep and "fc" in name.split(".")),
+        ),
         Misconception(
             "no_effect",
             "`model.requires_grad = False` gives the model an attribute that nobody reads: each "
@@ -701,13 +706,13 @@ def _preprocess_cases(rng: np.random.Generator) -> Iterator[Case]:
 
     for side in (2, 5):
         yield case("the right size already", floats(side, side, 3), side)
-    yield case("the right size already", floats(4, 4), 4, 1, "grey, one channel")
     yield case("bytes and 16 bits", whole(np.uint8, 4, 4, 3), 4, note="bytes")
     yield case("bytes and 16 bits", whole(np.uint16, 4, 4, 3), 4, note="16 bits")
     yield case("bytes and 16 bits", np.zeros((3, 3, 3), np.uint8), 3, note="all bytes are 0")
     dark = rng.integers(0, 2, (3, 3, 3)).astype(np.uint8)
     yield case("bytes and 16 bits", dark, 3, note="bytes of 0 and 1")
     yield case("grey and RGBA", floats(4, 4), 4, note="grey, three channels asked")
+    yield case("grey and RGBA", floats(4, 4), 4, 1, "grey, one channel asked")
     yield case("grey and RGBA", floats(4, 4, 4), 4, note="RGBA")
     yield case("grey and RGBA", whole(np.uint8, 3, 3, 4), 3, note="RGBA in bytes")
     small = int(rng.integers(4, 7))
@@ -1139,12 +1144,11 @@ def _alike(a: Any, b: Any) -> bool:
     return all(np.array_equal(one, other) for one, other in zip(a, b, strict=True))
 
 
-_TIMES, _IMAGES = 200, 6
+_IMAGES = 6
 
 
 def _read_mixed(answer: Any, case: Case) -> _Mixed:
-    n, _, _, times = case.args
-    return _Mixed(answer, n, times)
+    return _Mixed(answer, len(case.args[0]), TIMES)
 
 
 _LABEL_FAULTS = (
@@ -1177,9 +1181,9 @@ def _spread_of(alpha: float) -> float:
 
 def _weights_drawn(answer: Any, case: Case) -> str | None:
     found = _read_mixed(answer, case)
-    if found.problem or len(found.shares) < _TIMES / 3:
+    if found.problem or len(found.shares) < TIMES / 3:
         return found.problem or "too few weights could be read"
-    alpha = case.args[1]
+    alpha = case.args[2]
     # A weight of 1 leaves every image as it is and cannot be read; it is 0 as often.
     missing = [1.0] * (len(found.partners) - len(found.shares))
     shares = np.array(found.shares + missing)
@@ -1196,7 +1200,7 @@ def _weights_drawn(answer: Any, case: Case) -> str | None:
 
 def _mixup_mistake(values: Sequence[Any]) -> str:
     """Which mistake the answers show, all cases together; "" for none that is known."""
-    found = [_Mixed(value, _IMAGES, _TIMES) for value in values]
+    found = [_Mixed(value, _IMAGES, TIMES) for value in values]
     faults = {f.fault for f in found if f.problem}
     if faults:
         return faults.pop() if len(faults) == 1 else ""
@@ -1247,10 +1251,15 @@ def _mixup_misconception(id: str, message: str, **parts: Any) -> Misconception:
 
 
 def _mixup_cases(rng: np.random.Generator) -> Iterator[Case]:
-    for aspect, alpha in (("the images", 1.5), ("the labels", 0.4), ("the weight", 0.4)):
-        seed = int(rng.integers(2**31))
-        yield Case(aspect, (_IMAGES, alpha, seed, _TIMES), measure=_trial("mixed"))
-    yield Case("the weight", (_IMAGES, 4.0, seed + 1, _TIMES), measure=_trial("mixed"))
+    # Image number i is 1 at pixel i and 0 elsewhere: each can be told in a mixture.
+    labels = np.eye(_IMAGES)
+    images = labels.reshape(_IMAGES, 1, 1, _IMAGES)
+    alphas = {"the images": [1.5], "the labels": [0.4], "the weight": [0.4, 4.0]}
+    for aspect in alphas:
+        for alpha in alphas[aspect]:
+            chance = Made("numpy.random:default_rng", (int(rng.integers(2**31)),))
+            args = (images, labels, alpha, chance)
+            yield Case(aspect, args, note="200 batches", measure=_trial("mixed"))
 
 
 MIXUP = PropertyExercise(

@@ -524,8 +524,8 @@ assert experiment.RATES["too fast"] / experiment.RATES["full"] == 50
 # ### Exercise: `layerwise_lr_groups` (4 points)
 #
 # Return a list of groups, dicts with the keys `"params"` and `"lr"`, one for each child of the model
-# (`model.children()`) that has parameters, in the model's order. Each holds *all* parameters of its
-# child. The last group has the rate `base_lr`, each one before it `decay` times the rate of the next.
+# (`model.children()`) that has parameters. Each holds *all* parameters of its child. The group of the
+# last child has the rate `base_lr`, each one before it `decay` times the rate of the next.
 # Children without parameters count for nothing. Do without `course_lib.transfer`.
 #
 # For example, a convolution, a ReLU and a linear layer with base_lr 0.5 and decay 0.5 give two

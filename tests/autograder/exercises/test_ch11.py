@@ -181,7 +181,7 @@ def test_groups_with_further_keys_and_generators_are_groups():
                 continue
             lr = base_lr * decay ** len(groups)
             groups.append({"params": child.parameters(), "lr": lr, "weight_decay": 0.0})
-        return groups[::-1]
+        return groups  # the last child first: the order is free
 
     assert verdict("layerwise_lr_groups", layerwise_lr_groups).verdict == "pass"
     assert verdict("layerwise_lr_groups", lambda model, base_lr, decay: []).score == 0
