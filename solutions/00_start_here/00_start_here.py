@@ -234,6 +234,26 @@ assert sums[:3, :3].max() == 9 + 3
 # - **PyTorch**: nothing yet. Chapters 01 to 04 ask for NumPy alone.
 # - **A computer**: any laptop. Nothing needs a graphics card, an account or, once installed, a network.
 #
+# ## The way through the course
+#
+# Eleven chapters, each built on those before it. A link opens its notebook.
+#
+# | | chapter | the question it answers | points |
+# | --- | --- | --- | ---: |
+# | 01 | [Why convolution?](../ch01_why_convolution/ch01_why_convolution.ipynb) | What is lost when an image becomes a list of numbers, and which layer keeps it? | 24 |
+# | 02 | [Slide, multiply, sum](../ch02_output_size/ch02_output_size.ipynb) | What does a convolution compute, and how large is what comes out? | 44 |
+# | 03 | [Channels](../ch03_channels/ch03_channels.ipynb) | How does a layer look at red, green and blue at once, and what does that cost? | 45 |
+# | 04 | [Keep one of four](../ch04_pooling/ch04_pooling.ipynb) | Which three of four numbers may a network throw away? | 40 |
+# | 05 | [What a unit can see](../ch05_receptive_field/ch05_receptive_field.ipynb) | How do small windows ever come to see a whole face? | 34 |
+# | 06 | [A network that learns to read](../ch06_training_a_cnn/ch06_training_a_cnn.ipynb) | Who chooses the kernels, and what keeps them from learning by heart? | 41 |
+# | 07 | [How networks became deep](../ch07_architectures/ch07_architectures.ipynb) | Why do more layers make a network worse, and which line of code cures it? | 39 |
+# | 08 | [Doing with less](../ch08_efficient_convolutions/ch08_efficient_convolutions.ipynb) | How many weights can a layer spare, and is it faster without them? | 39 |
+# | 09 | [A label for every pixel](../ch09_upsampling_and_segmentation/ch09_upsampling_and_segmentation.ipynb) | How does a map become large again, and where were the edges? | 38 |
+# | 10 | [Looking everywhere at once](../ch10_vision_transformers/ch10_vision_transformers.ipynb) | What does a network gain that sees all of an image in its first layer, and what does it pay? | 41 |
+# | 11 | [Starting from what others learned](../ch11_transfer_learning/ch11_transfer_learning.ipynb) | How do fifty labelled images suffice? | 39 |
+# | | [The convolution playground](../playground/playground.ipynb) | What follows from four sliders, all at once? For breaks, from chapter 02 on | |
+# | | [References](../references/references.ipynb) | Where does it come from, and where can you read on? | |
+#
 # ## What you can now say
 #
 # - *How do I know that my code is right?* `check` runs it on examples and on cases drawn at random,
