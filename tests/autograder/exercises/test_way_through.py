@@ -40,3 +40,9 @@ def test_numbers_and_points_are_those_of_the_exercises() -> None:
     assert {number: float(worth) for number, _, _, _, worth in ROWS if number} == points
     for number, _, link, _, worth in ROWS:
         assert link.startswith(f"ch{number}_") if number else worth == ""
+
+
+def test_the_readme_lists_the_same_chapters() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (\d\d) (.+?) \| .+ \|$", readme, re.M)
+    assert listed == [(number, title) for number, title, *_ in ROWS if number]
