@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from course_lib._validate import Array, integer, number, shown
+from course_lib.transfer import load_backbone
 
 __all__ = [
     "Evaluation",
@@ -33,6 +34,7 @@ __all__ = [
     "choose_device",
     "evaluate",
     "fit",
+    "load_backbone",
     "predict",
     "seed_everything",
 ]

@@ -548,3 +548,8 @@ def test_real_digits_are_learned():
     accuracy = np.mean(predict(model, held_back[:, None]) == truth)
     assert accuracy > 0.85
     assert accuracy == evaluate(model, (held_back[:, None], truth)).accuracy
+
+
+def test_a_backbone_comes_from_here_too():
+    model, preprocessing = training.load_backbone("letters", num_classes=10)
+    assert model(preprocessing(np.zeros((2, 32, 32)))).shape == (2, 10)
