@@ -27,8 +27,9 @@ from autograder.exercise import (
 Array = npt.NDArray[Any]
 Tensor = Any
 
-# The example of the text: a grey image of 4×4 pixels.
-PIXELS = np.arange(16).reshape(1, 1, 4, 4)
+# The example of the text: a grey image of 4×4 pixels. Decimal numbers, as some of torch's functions
+# and its gradients know no others.
+PIXELS = np.arange(16.0).reshape(1, 1, 4, 4)
 
 
 def _real(rng: np.random.Generator, *shape: int, spread: float = 2.0) -> Array:
@@ -146,7 +147,7 @@ PATCHIFY = FunctionExercise(
     ),
     worked=(
         Case("one channel", (PIXELS, 2), note="4×4 pixels, patches of 2×2"),
-        Case("channels", (np.arange(8).reshape(1, 2, 2, 2), 2), note="one patch, two channels"),
+        Case("channels", (np.arange(8.0).reshape(1, 2, 2, 2), 2), note="one patch, two channels"),
     ),
     cases=_patchify_cases,
     reference=_patchify_as(),
@@ -246,6 +247,8 @@ PATCHIFY = FunctionExercise(
     forbidden=(
         "torch.nn.functional.unfold",
         "torch.nn.functional.pixel_unshuffle",
+        "torch.nn.Unfold",
+        "torch.nn.PixelUnshuffle",
         "course_lib.ops.im2col",
     ),
     hints=(
@@ -303,8 +306,10 @@ PATCH_EMBEDDING_AS_CONV = FunctionExercise(
     signature="patch_embedding_as_conv(weight, patch, channels) -> array",
     aspects=(Aspect("one channel", 1), Aspect("channels", 2)),
     worked=(
-        Case("one channel", (np.arange(8).reshape(4, 2), 2, 1), note="patches of 2×2, two numbers"),
-        Case("channels", (np.arange(16).reshape(8, 2), 2, 2), note="the same in two channels"),
+        Case(
+            "one channel", (np.arange(8.0).reshape(4, 2), 2, 1), note="patches of 2×2, two numbers"
+        ),
+        Case("channels", (np.arange(16.0).reshape(8, 2), 2, 2), note="the same in two channels"),
     ),
     cases=_embedding_cases,
     reference=_kernels,
@@ -658,6 +663,12 @@ SELF_ATTENTION = FunctionExercise(
             ),
         ),
         Misconception(
+            "heads_from_tokens_moved_back",
+            "Reshaping to (N, n_heads, T, …) mixes tokens into heads: reshape to (N, T, n_heads, "
+            "…), then swap the two axes, as you do at the end.",
+            _attention_as(split=_tokens_for_heads),
+        ),
+        Misconception(
             "joined_without_moving",
             "Your heads are right, but joining them mixes up tokens: swap the axes of heads and "
             "tokens before you reshape.",
@@ -706,7 +717,10 @@ SELF_ATTENTION = FunctionExercise(
     forbidden=(
         "torch.nn.functional.scaled_dot_product_attention",
         "torch.nn.functional.multi_head_attention_forward",
-        "torch:aten.scaled_dot_product_attention",
+        # Torch's own layer calls its own functions, which is no call of the learner's.
+        "torch.nn.MultiheadAttention",
+        "torch:aten._native_multi_head_attention",
+        "torch:aten._scaled_dot_product_flash_attention_for_cpu",
         "course_lib.ops.scaled_dot_product_attention",
     ),
     hints=(
@@ -763,7 +777,7 @@ ATTENTION_MACS = FunctionExercise(
     misconceptions=(
         Misconception(
             "one_product",
-            "That is one product: the scores q·kᵀ, and then the weights times the values.",
+            "That is one product: the scores q·kᵀ, and then the shares times the values.",
             lambda n, dim: n * n * dim,
         ),
         Misconception(
@@ -1336,6 +1350,27 @@ SHIFTED_WINDOW_MASK = FunctionExercise(
             _mask_as(region=lambda rows, columns: 0 * rows[:, None] + columns),
         ),
         Misconception(
+            "right_over_bottom",
+            "In the last window the corner came around both borders: you write the right one over "
+            "the bottom one.",
+            _mask_as(region=lambda rows, columns: np.where(columns, 2, rows[:, None])),
+        ),
+        Misconception(
+            "bottom_over_right",
+            "In the last window the corner came around both borders: you write the bottom one over "
+            "the right one.",
+            _mask_as(region=lambda rows, columns: np.where(rows[:, None], 1, 2 * columns)),
+        ),
+        Misconception(
+            "regions_rolled",
+            "You roll the numbered regions once more: number the map as it stands after the roll.",
+            _mask_as(
+                region=lambda rows, columns: np.roll(
+                    2 * rows[:, None] + columns, (-rows.sum(), -columns.sum()), axis=(0, 1)
+                )
+            ),
+        ),
+        Misconception(
             "regions_added",
             "In the last window you let the top right meet the bottom left: four regions need four "
             "different numbers.",
@@ -1442,6 +1477,12 @@ def _relu(x: Tensor) -> Tensor:
     return x.relu()
 
 
+def _gelu_by_tanh(x: Tensor) -> Tensor:
+    from torch.nn import functional
+
+    return functional.gelu(x, approximate="tanh")
+
+
 def _same(x: Tensor) -> Tensor:
     return x
 
@@ -1457,7 +1498,8 @@ def _convnext_as(
     at_the_end: Callable[[Tensor], Tensor] = _same,
     after_depthwise: Callable[[Tensor], Tensor] = _same,
     scale: float | None = 1e-6,
-    one_scale: bool = False,
+    scale_shape: Callable[[int], tuple[int, ...]] = lambda channels: (channels, 1, 1),
+    eps: float = 1e-6,
     add: Callable[[Tensor, Tensor, Tensor], Tensor] = lambda x, branch, scale: x + scale * branch,
     bias: bool = True,
     padding: int | None = None,
@@ -1470,7 +1512,7 @@ def _convnext_as(
 
         channels = int(channels)
         norms: dict[str, Callable[[], Any]] = {
-            "layer": lambda: nn.LayerNorm(channels, eps=1e-6),
+            "layer": lambda: nn.LayerNorm(channels, eps=eps),
             "batch": lambda: nn.BatchNorm2d(channels),
             "everything": lambda: nn.GroupNorm(1, channels, eps=1e-6),
             "instance": lambda: nn.GroupNorm(channels, channels, eps=1e-6),
@@ -1489,8 +1531,7 @@ def _convnext_as(
                 self.up = nn.Conv2d(channels, expand * channels, 1, bias=bias)
                 self.down = nn.Conv2d(expand * channels, channels, 1, bias=bias)
                 if scale is not None:
-                    shape = (1,) if one_scale else (channels, 1, 1)
-                    self.scale = nn.Parameter(torch.full(shape, scale))
+                    self.scale = nn.Parameter(torch.full(scale_shape(channels), scale))
 
             def normed(self, x: Tensor) -> Tensor:
                 return _norm_of_channels(x, self.norm) if norm == "layer" else self.norm(x)
@@ -1559,6 +1600,9 @@ def _convnext_by_hand(channels: int) -> Any:
     return Block()
 
 
+_BACK = "the gradient on its way back"
+
+
 def _convnext_cases(rng: np.random.Generator) -> Iterator[Case]:
     def out(aspect: str, channels: int, *shape: int, note: str = "", scale: float = 1.0) -> Case:
         n, h, w = shape
@@ -1577,6 +1621,11 @@ def _convnext_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield out("the block", 8, 1, 9, 9, note="large numbers", scale=5.0)
     yield out("any batch and size", 4, 3, 3, 5, note="maps smaller than the kernel")
     yield out("any batch and size", 3, 1, 12, 8)
+    # Two numbers are often near each other: there the eps of the norm is seen.
+    yield out("any batch and size", 2, 4, 12, 12, note="two channels")
+    x = _images(rng, 2, 4, 5, 6)
+    yield Case("the block", (4,), inputs=(x,), train=True, note="in training mode")
+    yield Case("the block", (4,), inputs=(x,), note=_BACK, measure="gradient")
     for channels in (4, wide):
         note = "the values, other than 0, that your parameters start out with all alike"
         yield Case("start", (channels,), measure="constants", note=note)
@@ -1657,6 +1706,21 @@ CONVNEXT_BLOCK = ModuleExercise(
             _convnext_as(inside=_relu),
         ),
         Misconception(
+            "approximate_gelu",
+            "Your GELU is the approximation by tanh: the exact one is asked, PyTorch's default.",
+            _convnext_as(inside=_gelu_by_tanh),
+        ),
+        Misconception(
+            "default_eps",
+            "Your LayerNorm has PyTorch's default eps, 1e-5: it is 1e-6 here.",
+            _convnext_as(eps=1e-5),
+        ),
+        Misconception(
+            "scale_with_four_axes",
+            "Your layer scale has a shape of its own: make it (channels,) or (channels, 1, 1).",
+            _convnext_as(scale_shape=lambda channels: (1, channels, 1, 1)),
+        ),
+        Misconception(
             "no_activation",
             "Without an activation between them the two 1×1 layers are one.",
             _convnext_as(inside=_same),
@@ -1689,12 +1753,12 @@ CONVNEXT_BLOCK = ModuleExercise(
         Misconception(
             "one_scale_for_all",
             "Your layer scale is one number: each channel has its own.",
-            _convnext_as(one_scale=True),
+            _convnext_as(scale_shape=lambda channels: (1,)),
         ),
         Misconception(
-            "scale_starts_at_one",
-            "Your layer scale starts at 1: it starts at 1e-6, so that the block begins as the "
-            "skip.",
+            "scale_starts_elsewhere",
+            "Your layer scale starts at another value: it starts at 1e-6, so that the block begins "
+            "as the skip, or very nearly.",
             _convnext_as(scale=1.0),
         ),
         Misconception(

@@ -166,6 +166,9 @@ def test_the_libraries_functions_are_forbidden():
     def by_unfold(x, patch):
         return functional.unfold(as_tensor(x), int(patch), stride=int(patch)).mT
 
+    def by_an_unfold_layer(x, patch):
+        return nn.Unfold(int(patch), stride=int(patch))(as_tensor(x)).mT
+
     def by_im2col(x, patch):
         return ops.im2col(x, patch, patch).swapaxes(1, 2)
 
@@ -175,6 +178,21 @@ def test_the_libraries_functions_are_forbidden():
         q, k, v = (part.reshape(n, t, int(n_heads), -1).transpose(1, 2) for part in (q, k, v))
         mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2)
         return mixed.reshape(n, t, dim) @ as_tensor(w_out)
+
+    def by_the_operator(x, w_qkv, w_out, n_heads):
+        n, t, dim = x.shape
+        q, k, v = (as_tensor(x) @ as_tensor(w_qkv)).split(dim, dim=-1)
+        q, k, v = (part.reshape(n, t, int(n_heads), -1).transpose(1, 2) for part in (q, k, v))
+        mixed = torch.ops.aten.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        return mixed.reshape(n, t, dim) @ as_tensor(w_out)
+
+    def by_the_layer(x, w_qkv, w_out, n_heads):
+        dim = x.shape[-1]
+        layer = nn.MultiheadAttention(dim, int(n_heads), bias=False, batch_first=True)
+        layer = layer.double().requires_grad_(False)
+        layer.in_proj_weight.copy_(as_tensor(w_qkv).T)
+        layer.out_proj.weight.copy_(as_tensor(w_out).T)
+        return layer(*[as_tensor(x)] * 3)[0]
 
     def by_ops(x, w_qkv, w_out, n_heads):
         n, t, dim = x.shape
@@ -187,8 +205,11 @@ def test_the_libraries_functions_are_forbidden():
         return windows.shifted_window_mask(height, width, window, int(shift))
 
     assert verdict("patchify", by_unfold).verdict == "forbidden"
+    assert verdict("patchify", by_an_unfold_layer).verdict == "forbidden"
     assert verdict("patchify", by_im2col).verdict == "forbidden"
     assert verdict("self_attention", by_sdpa).verdict == "forbidden"
+    assert verdict("self_attention", by_the_operator).verdict == "forbidden"
+    assert verdict("self_attention", by_the_layer).verdict == "forbidden"
     assert verdict("self_attention", by_ops).verdict == "forbidden"
     assert verdict("shifted_window_mask", by_the_swin).verdict == "forbidden"
 
@@ -226,6 +247,51 @@ def test_a_block_without_the_small_start_loses_one_point():
 def test_a_float_is_no_count_and_a_numpy_integer_is_one():
     assert verdict("attention_macs", lambda n, dim: 2.0 * n * n * dim).score == 0
     assert verdict("attention_macs", lambda n, dim: np.int64(2) * n * n * dim).verdict == "pass"
+
+
+def test_torchs_functions_get_numbers_that_they_know():
+    def by_unfold(x, window):
+        tiles = functional.unfold(torch.from_numpy(x), int(window), stride=int(window)).mT
+        return tiles.reshape(-1, x.shape[1], int(window), int(window))
+
+    def by_a_layer(weight, patch, channels):
+        size = int(patch)
+        layer = nn.Conv2d(int(channels), weight.shape[1], size, stride=size, bias=False)
+        layer.weight.data = torch.from_numpy(weight.T.reshape(layer.weight.shape).copy())
+        return layer.weight
+
+    assert verdict("window_partition", by_unfold).verdict == "pass"
+    assert verdict("patch_embedding_as_conv", by_a_layer).verdict == "pass"
+
+
+class BlockWithDropout(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.block = ch10._convnext_as()(channels)
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x):
+        return x + self.drop(self.block(x) - x)
+
+
+class BlockThatDetaches(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.block = ch10._convnext_as()(channels)
+
+    def forward(self, x):
+        return x + (self.block(x.detach()) - x.detach())
+
+
+@pytest.mark.parametrize("block", [BlockWithDropout, BlockThatDetaches])
+def test_a_block_that_trains_in_another_way_loses_the_block(block):
+    said = verdict("ConvNeXtBlock", block)
+    assert "the block" not in [aspect.name for aspect in said.aspects if aspect.passed]
+
+
+def test_a_scale_that_starts_at_zero_is_not_told_that_it_starts_at_one():
+    said = verdict("ConvNeXtBlock", ch10._convnext_as(scale=0.0))
+    assert said.misconception == "scale_starts_elsewhere"
 
 
 WRONG = {
