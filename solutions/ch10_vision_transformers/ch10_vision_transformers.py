@@ -161,7 +161,8 @@ assert image.size == 196 * 768
 # the top left. Inside a patch the channel varies slowest: all pixels of channel 0, row by row, then
 # those of channel 1, and so on. Return an array, or a tensor, of the input's values.
 #
-# Do without `ops.im2col` and without PyTorch's `functional.unfold` and `pixel_unshuffle`.
+# Do without `ops.im2col` and without PyTorch's `functional.unfold` and `pixel_unshuffle`, also as
+# layers (`nn.Unfold`, `nn.PixelUnshuffle`).
 #
 # For example, the 4×4 image with the rows 0 1 2 3, 4 5 6 7, 8 9 10 11, 12 13 14 15 in patches of
 # 2×2 gives 0 1 4 5, then 2 3 6 7, 8 9 12 13 and 10 11 14 15.
@@ -307,8 +308,8 @@ assert 0.9 < (draws[0] * draws[1]).sum(axis=1).std() / 64**0.5 < 1.1
 # `(D, D)`, multiplies them from the right. No bias, no mask, no skip. Return an array `(N, T, D)`.
 #
 # Scores of some thousands must not overflow: remember chapter 06. Do without PyTorch's
-# `scaled_dot_product_attention` and `multi_head_attention_forward` (`nn.MultiheadAttention` calls
-# it), and without the course's `ops.scaled_dot_product_attention`.
+# `scaled_dot_product_attention`, `multi_head_attention_forward` and `nn.MultiheadAttention`, and
+# without the course's `ops.scaled_dot_product_attention`.
 #
 # For example, the two tokens above: `x` = 1, 0, `w_qkv` = (ln 3, 1, 8), `w_out` = 1 and one head
 # give 6 and 4.
@@ -635,10 +636,10 @@ print(f"looking everywhere alike: {even:.2f}")
 #
 # What the papers report is about other networks: in ViTs trained on 300 million images some heads
 # of the first layers look only a few patches far and others across the whole image, and the
-# distance grows with depth (Dosovitskiy and others, figure 7). Raghu and others (2021) repeated
-# that with less data, ImageNet alone, and the local heads of the early layers did not appear. So
-# "transformers learn to be convolutions early on" is true of those that saw enough images to learn
-# it. Ours saw 800.
+# distance grows with depth (Dosovitskiy and others, figure 7). Raghu and others (2021) report that
+# it takes much data for early layers to learn to look near by. The recipe has a say too: on small
+# data sets, one study got local heads by cutting and mixing images (arXiv:2605.16390). So ask of
+# "transformers learn to be convolutions early on": trained on what, and how? Ours saw 800 digits.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
@@ -880,10 +881,11 @@ assert shapes[1::2] == [(56, 56, 96), (28, 28, 192), (14, 14, 384), (7, 7, 768)]
 # %% [markdown]
 # ## 11 · Half and half
 #
-# Nothing forbids a mixture. The ViT paper has **hybrids** whose tokens are a ResNet's last maps
-# rather than raw patches; they do better while computing is short. Xiao and others (2021)
-# only replace the patch embedding by a **convolutional stem**, a few 3×3 layers of stride 2. They
-# report that the ViT trains faster, bears more learning rates, and ends 1 to 2 points higher.
+# Nothing forbids a mixture. The ViT paper has **hybrids** whose tokens come from a ResNet's maps
+# rather than raw patches. Xiao and others (2021) only replace the patch embedding by a
+# **convolutional stem**, a few 3×3 layers of stride 2. They report that the ViT depends less on the
+# optimizer, its learning rate and the length of training, and ends about 1 to 2 points higher on
+# ImageNet.
 #
 # *Before you run the cell: four 3×3 layers of stride 2. How many tokens come out of 224×224
 # pixels, and how many pixels has each seen?*
@@ -1105,7 +1107,7 @@ with torch.no_grad():
 # **Why do ViTs want more data?** They must learn what a convolution is told. On digits the CNN led
 # by 0.20 with 50 labels and by 0.05 with 800; augmentation alone brought the ViT 0.18. *(Section 7)*
 #
-# **Do early layers become local?** In networks that saw hundreds of millions of images, many heads
+# **Do early layers become local?** In networks that saw hundreds of millions of images, some heads
 # do. In a small one they did not: it was measured. *(Section 8)*
 #
 # **What does Swin do?** Attention within windows, linear in the image; shifts that let windows meet;
