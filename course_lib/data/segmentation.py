@@ -45,6 +45,7 @@ SCENE_FONTS = {
 CHARACTERS = string.ascii_letters + string.digits
 REDUCED = (1, 2, 3)  # a scene shows a photograph at its own size, a half or a third of it
 FADED = 0.5  # what is left of a photograph's contrast
+DARKEST = 0.25  # of the light at the far end of a scene
 CONTRAST = 0.4  # least difference between a character and the mean of what it covers
 
 
@@ -65,10 +66,10 @@ class Coins(NamedTuple):
 def scenes(split: str = "train", count: int = 100, seed: int = 0, size: int = 32) -> Scenes:
     """So many scenes of a split, "train" or "test": letters and digits on grey photographs.
 
-    Each is a random cut out of a photograph, `size` pixels square, with one to three characters in
-    one grey each, lighter or darker than what they cover, turned by up to 20 degrees, and some
-    noise. A pixel belongs to a character where at least half of it is covered. One seed always
-    gives the same scenes.
+    Each is a random cut out of a photograph, `size` pixels square, with one or two characters in
+    one grey each, lighter or darker than what they cover, turned by up to 20 degrees. Then light
+    falls off to one side, and there is some noise. A pixel belongs to a character where at least
+    half of it is covered. One seed always gives the same scenes.
 
     Raises ValueError for an unknown split, a `count` or seed below 0 or a `size` below 16 or
     above 96.
@@ -109,8 +110,18 @@ def _scene(split: str, size: int, rng: np.random.Generator) -> tuple[Array, Arra
         behind = float((image[place] * ink).sum() / ink.sum())
         image[place] += ink * (_grey(behind, rng) - image[place])
         mask[place] |= ink >= 0.5
+    image *= _light(size, rng)
     image += rng.normal(0.0, 0.02, image.shape)
     return np.clip(image, 0.0, 1.0), mask
+
+
+def _light(size: int, rng: np.random.Generator) -> Array:
+    """Light from a random side, (size, size): 1 at one end, and down to `DARKEST` at the other."""
+    angle = rng.uniform(0.0, 2 * np.pi)
+    across = np.linspace(-1.0, 1.0, size)
+    ramp = np.cos(angle) * across[:, np.newaxis] + np.sin(angle) * across
+    ramp = (ramp - ramp.min()) / (ramp.max() - ramp.min())
+    return np.asarray(1.0 - (1.0 - rng.uniform(DARKEST, 1.0)) * ramp)
 
 
 def _grey(behind: float, rng: np.random.Generator) -> float:
