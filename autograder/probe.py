@@ -430,7 +430,9 @@ def guarded(run: Callable[[], Any], seconds: float) -> Outcome:
     except MemoryError as error:
         return Outcome("memory", trouble=describe(error))
     except NotImplementedError as error:
-        return Outcome("not_attempted", trouble=describe(error))
+        # Torch raises it as well, where an operator does not know a type of number.
+        missing = "raised" if " not implemented for " in str(error) else "not_attempted"
+        return Outcome(missing, trouble=describe(error))
     except KeyboardInterrupt as error:
         if not _raised_on_purpose(error):
             raise

@@ -73,6 +73,13 @@ def run_out(x: int) -> None:
     raise MemoryError
 
 
+def unfold_integers(x: int) -> Any:
+    import torch
+
+    ones = torch.ones(1, 1, 2, 2, dtype=torch.long)  # "im2col" not implemented for 'Long'
+    return torch.nn.functional.unfold(ones, 2)
+
+
 def unfinished(x: int) -> None:
     raise NotImplementedError("your code here")
 
@@ -95,6 +102,7 @@ def wait(x: int) -> None:
         (recurse, "raised", "RecursionError"),
         (run_out, "memory", "MemoryError"),
         (unfinished, "not_attempted", "NotImplementedError"),
+        (unfold_integers, "raised", "NotImplementedError"),
         (swallow_everything, "time", None),
         (wait, "time", None),
     ],
