@@ -13,7 +13,13 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 from course_lib._validate import numbers, planes
 from course_lib.plots.base import INK, STYLES, figure, plain_axes, show_image
 
-__all__ = ["changes", "label_curves", "picture_rows"]
+__all__ = ["STRATEGY_STYLES", "changes", "label_curves", "picture_rows"]
+
+STRATEGY_STYLES: Mapping[str, Mapping[str, str]] = {
+    **dict(zip(("scratch", "frozen", "partly", "full"), STYLES, strict=True)),
+    "too fast": {"color": "#a3305e", "linestyle": "--", "marker": "v"},
+}
+"""How each way to learn is drawn, the same in every figure of the chapter."""
 
 
 def picture_rows(
@@ -53,7 +59,8 @@ def label_curves(
 ) -> Figure:
     """Accuracy against the number of labels a class: mean and, as a bar, the whole spread.
 
-    `curves` maps a name to one array of accuracies for each number in `labels`.
+    `curves` maps a name to one array of accuracies for each number in `labels`; the names in
+    `STRATEGY_STYLES` are drawn as there, others in the order of `STYLES`.
 
     Raises ValueError where a curve has not as many entries as there are numbers of labels.
 
@@ -68,7 +75,7 @@ def label_curves(
             raise ValueError(f"{name} has {len(runs)} entries, labels has {len(labels)}")
         means = np.array([run.mean() for run in runs])
         reach = [means - [r.min() for r in runs], np.array([r.max() for r in runs]) - means]
-        style: dict[str, Any] = {**STYLES[place % len(STYLES)]}
+        style: dict[str, Any] = {**STRATEGY_STYLES.get(name, STYLES[place % len(STYLES)])}
         aside = np.array(labels) * 1.04 ** (place - (len(curves) - 1) / 2)  # bars side by side
         ax.errorbar(aside, means, yerr=reach, label=name, capsize=3, **style)
     plain_axes(ax)

@@ -5,6 +5,7 @@ import doctest
 import numpy as np
 import pytest
 
+from course_lib.experiments.transfer import STRATEGIES
 from course_lib.plots import transfer as plots
 
 
@@ -37,6 +38,19 @@ def test_a_curve_goes_through_the_means_and_bars_span_all_runs():
     np.testing.assert_allclose([s[:, 1] for s in bars.get_segments()], [[0.2, 0.9], [0.9, 0.9]])
     with pytest.raises(ValueError, match="has 2 entries"):
         plots.label_curves({"one": runs}, [1])
+
+
+def test_a_strategy_looks_the_same_in_every_figure_and_like_no_other():
+    def looks(names):
+        (ax,) = plots.label_curves({name: [[0.5], [0.6]] for name in names}, [1, 5]).axes
+        lines = [container.lines[0] for container in ax.containers]
+        return {n: (x.get_color(), x.get_marker()) for n, x in zip(names, lines, strict=True)}
+
+    every = looks(STRATEGIES)
+    few = looks(("full", "scratch", "too fast"))
+    assert few == {name: every[name] for name in few}
+    assert len({color for color, _ in every.values()}) == len(STRATEGIES)
+    assert len({marker for _, marker in every.values()}) == len(STRATEGIES)
 
 
 def test_changes_are_those_of_the_same_seed():
