@@ -102,11 +102,11 @@ described(
             "learned": [CLASSES[label] for label in printed.labels],
             "asked": [f"{CLASSES[row.argmax()]} {row.max():.0%}" for row in shares],
         },
-        title="Above: letters it was trained on. Below: digits, and what most of a kind are taken for",
+        title="Above: letters it was trained on. Below: digits, and what a kind is taken for most often",
     ),
     "Two rows of ten pictures. Above, letters in several fonts, blurred to 8 by 8 pixels. Below, the "
-    "digits 0 to 9, and over each the letter that most digits of its kind are taken for: O for 0, Z for "
-    "2, S for 5, G for 6.",
+    "digits 0 to 9, and over each the letter that its kind is taken for most often: O for 0, Z for 2, S "
+    "for 5, G for 6.",
 )
 
 # %% [markdown]
@@ -170,10 +170,10 @@ assert pretrain.backbone().fc.in_features == 96
 # %% [markdown]
 # ## 2 · Weights come with a way to scale
 #
-# The weights were fitted to numbers: letters with values from 0 to 1, less 0.31, divided by 0.36.
-# Nothing in the file of weights says so, and a network takes any numbers. *Before you run the cell:
-# the same backbone, the same digits, but scaled in other ways. Will you get an error? How many
-# percent does each cost?*
+# The weights were fitted to letters of 8×8 pixels, with values from 0 to 1, less 0.31, divided by
+# 0.36. Nothing in the file of weights says so, and this network takes any numbers, at any size.
+# *Before you run the cell: the same backbone, the same digits, but scaled in other ways. Will you get
+# an error? How many percent does each cost?*
 
 # %%
 mean, std = preprocessing.mean[0], preprocessing.std[0]
@@ -182,6 +182,7 @@ scales = {
     "as in pretraining": preprocessing,
     "mean and std forgotten": grey,
     "black on white": lambda images: preprocessing(1 - images),
+    "twice the size": transfer.Preprocessing(16, (mean,), (std,)),
     "bytes, 0 to 255": lambda images: (grey(255 * images) - mean) / std,
 }
 misread = {name: nearest_mean(backbone, scale) for name, scale in scales.items()}
@@ -189,8 +190,8 @@ for name, found in misread.items():
     print(f"{name:24} {found.mean():.2f}")
 
 # %% [markdown]
-# No error anywhere, and the last is below the plain pixels. A network that is fed wrongly is not
-# broken, only bad, and you would blame the idea of transfer for it. So weights and **preprocessing**
+# No error anywhere, and each of the four is below the plain pixels. A network that is fed wrongly is
+# not broken, only bad, and you would blame the idea of transfer for it. So weights and **preprocessing**
 # belong together. `transfer.load_backbone` returns both, and refuses weights whose preprocessing it
 # does not know.
 
@@ -198,8 +199,9 @@ for name, found in misread.items():
 # The claims of the text above.
 assert (mean, std) == (0.31, 0.36)
 right, *wrong = (found.mean() for found in misread.values())
+assert len(wrong) == 4
+assert max(wrong) < pixels - 0.02
 assert max(wrong) < right - 0.08
-assert wrong[-1] < pixels - 0.1
 
 # %% [markdown]
 # ### Exercise: `preprocess` (6 points)
@@ -338,8 +340,8 @@ before = {key: value.clone() for key, value in model.state_dict().items()}
 with torch.no_grad():
     model.train()(preprocessing(digits))
 moved = [key for key, value in model.state_dict().items() if not torch.equal(value, before[key])]
-print(len(moved), "tensors moved:", ", ".join(moved[:3]), "…")
 model.load_state_dict(before)
+print(len(moved), "tensors moved:", ", ".join(moved[:3]), "…")
 
 # %% [markdown]
 # BatchNorm's running means and variances are no parameters. In training mode they follow the images,
@@ -382,7 +384,7 @@ for strategy in ("scratch", "frozen", "full"):
 # The full experiment has 140 such runs: 1, 5, 20 and 100 labels a class, five draws each. It takes
 # some minutes, so its results come with the course; `python -m course_lib.experiments.transfer`
 # makes them anew. *Before you run the cell: with how many labels a class will the network from
-# scratch catch up? And which wins at five labels, the frozen body or the one that learns on?*
+# scratch catch up? And with how many does it pay to let the body learn on?*
 
 # %% jupyter={"source_hidden": true}
 # The figure.
@@ -411,10 +413,12 @@ described(
 # is still ahead in each of the five draws, by 0.8 points on average. Read it by columns: a frozen
 # backbone with 5 labels a class reads as well as a network from scratch with 20.
 #
-# And frozen or not? At five labels the frozen body beats the one that learned on *in each draw*:
-# 167,794 parameters have more ways to go wrong on fifty images than 970. At a hundred it is the other
-# way round, again in each draw. **With few labels freeze, with many let it learn.** Letting the last
-# stage alone learn is never far from the best of the two.
+# And frozen or not? The usual rule: **with few labels freeze, with many let it learn.** At a hundred,
+# learning on wins in each draw. At five, frozen wins in each of these five draws, by 0.9 points on
+# average; but look at your two live draws, which are not among the five. On our computer both said
+# the opposite, and with one label "full" wins four draws of five. So the second half of the rule is
+# measured here; for the first half, five draws are too few. Letting the head and the last stage
+# learn is never far from the best of the two.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
@@ -431,6 +435,8 @@ assert (curves["full"][hundred] > curves["scratch"][hundred]).all()
 assert round(100 * float(np.mean(curves["full"][hundred] - curves["scratch"][hundred])), 1) == 0.8
 assert curves["frozen"][five].mean() > curves["scratch"][twenty].mean()
 assert (curves["frozen"][five] > curves["full"][five]).all()
+assert round(100 * float(np.mean(curves["frozen"][five] - curves["full"][five])), 1) == 0.9
+assert (curves["full"][0] > curves["frozen"][0]).sum() == 4
 assert (curves["full"][hundred] > curves["frozen"][hundred]).all()
 for place in range(4):
     best = max(curves["frozen"][place].mean(), curves["full"][place].mean())
@@ -470,7 +476,6 @@ for _ in range(150):
     optimizer.step()
 trained_head = gradient_of_the_body(model)
 print(f"random head {random_head:.2f}, trained head {trained_head:.2f}")
-assert random_head > 15 * trained_head
 
 # %% [markdown]
 # More than fifteen times. A head that has settled sends the body small corrections; a random one
@@ -478,8 +483,8 @@ assert random_head > 15 * trained_head
 #
 # ## 7 · How fast?
 #
-# The body is good already, so its steps should be small: 10 to 100 times smaller than from scratch.
-# What if they are not? In the full experiment "too fast" means fifty times the rate of "full", 0.05
+# The body is good already, so its steps should be small: for networks from ImageNet 10 to 100 times
+# smaller than from scratch, here, where the steps are few, five times. What if they are not? In the full experiment "too fast" means fifty times the rate of "full", 0.05
 # in place of 0.001, after the same training of the head. *Before you run the cell: will it end up
 # like a network from scratch? Better, because of the start? Worse?*
 
@@ -489,7 +494,7 @@ fast = {
     name: [accuracies(results, Setting(strategy, n)) for n in experiment.LABELS]
     for name, strategy in {
         "full": "full",
-        "from scratch": "scratch",
+        "scratch": "scratch",
         "too fast": "too fast",
     }.items()
 }
@@ -514,11 +519,13 @@ described(
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
+assert random_head > 15 * trained_head
 for n in experiment.LABELS:
     assert (
         accuracies(results, Setting("too fast", n)) < accuracies(results, Setting("scratch", n))
     ).all()
 assert experiment.RATES["too fast"] / experiment.RATES["full"] == 50
+assert experiment.RATES["scratch"] / experiment.RATES["full"] == 5
 
 # %% [markdown]
 # ### Exercise: `layerwise_lr_groups` (4 points)
@@ -567,8 +574,6 @@ check(layerwise_lr_groups, hidden=True)
 goal = 0.9 * np.eye(10)[3] + 0.1 / 10
 print(goal)
 print("smallest loss", round(-(goal * np.log(goal)).sum(), 3))
-assert np.isclose(goal[3], 0.91)
-assert np.isclose(-(goal * np.log(goal)).sum(), 0.500, atol=5e-4)
 
 # %% [markdown]
 # 0.91: the right class is one of the ten that share the 0.1. And the loss can fall to 0.5, no
@@ -576,6 +581,8 @@ assert np.isclose(-(goal * np.log(goal)).sum(), 0.500, atol=5e-4)
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
+assert np.isclose(goal[3], 0.91)
+assert np.isclose(-(goal * np.log(goal)).sum(), 0.500, atol=5e-4)
 assert abs(np.log(goal[3] / goal[0]) - 4.5) < 0.02
 assert round(float(goal[3] / goal[0])) == 91
 
@@ -658,10 +665,11 @@ check(mixup, hidden=True)
 # %% [markdown]
 # ## 10 · Does the recipe help?
 #
-# The recipe of many papers: new head, head first, then all at a small rate with layer-wise decay,
-# label smoothing, mixup. Each part was measured somewhere. Does each help *here*? The full experiment
-# changes one thing at a time in "full" with five labels a class, for the same five draws. *Before
-# you run the cell: which of the five will help, and which will do harm?*
+# The recipe of many papers: a new head, the head first at a rate of about 1e-3, then all at 1e-5 to
+# 1e-4 with a layer-wise decay of 0.9, label smoothing, mixup. Each part was measured somewhere. Does
+# each help *here*? The full experiment changes one thing at a time in "full" with five labels a class,
+# for the same five draws: layer-wise decay, label smoothing, mixup, BatchNorm in training mode, strong
+# augmentation. *Before you run the cell: which of the five will help, and which will do harm?*
 
 # %% jupyter={"source_hidden": true}
 # The figure.
@@ -682,8 +690,7 @@ described(
 )
 
 # %% [markdown]
-# - **Layer-wise decay** helps in each of the five draws, by 1.3 points on average. That is about what
-#   frozen had been ahead: a body that learns slowly is nearly frozen.
+# - **Layer-wise decay** helps in each of the five draws, by 1.3 points on average.
 # - **Label smoothing** does nothing that five draws can show: 0.5 points up, once down.
 # - **Mixup** does harm in four of five draws: 0.7 points down.
 # - **BatchNorm in training mode** helps when *all* learns, in each draw: by 1.4 points. With the body
@@ -775,7 +782,7 @@ check(fine_tune, hidden=True)
 # ```
 #
 # Offline it says which file is missing and where it goes. Weights of your own need their
-# preprocessing beside them:
+# preprocessing beside them. Where something is missing, the package or the preprocessing, it says so:
 
 # %%
 try:
@@ -821,8 +828,8 @@ except (ValueError, ImportError) as error:
 # only print took a 0 for an O and a 5 for an S. *(Section 1)*
 #
 # **Feature extraction or fine-tuning?** The first trains a new head alone, the second lets the body
-# learn on. With five labels a class the first won in each draw, with a hundred the second. *(Sections 4
-# and 5)*
+# learn on. With one and five labels a class they lay within two points of each other, with a hundred
+# the second won in each draw. *(Sections 4 and 5)*
 #
 # **What must match pretraining?** Size, range, mean and std of the input. Nothing complains where they
 # do not. *(Section 2)*
