@@ -82,7 +82,9 @@ def letters_backbone() -> Any:
 
 
 def head_of(replace: Callable[..., Any], description: str, n_classes: int) -> Any:
-    """What comes out, and how many inputs, outputs and biases the last linear layer has."""
+    """What comes out; how many inputs, outputs and biases the last linear layer has; and whether
+    its weights differ from each other.
+    """
     import torch
     from torch import nn
 
@@ -93,7 +95,8 @@ def head_of(replace: Callable[..., Any], description: str, n_classes: int) -> An
         answers = model.eval()(torch.zeros(2, 1, 4, 4))
     head = [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1]
     biases = 0 if head.bias is None else len(head.bias)
-    return tuple(answers.shape), (head.weight.shape[1], head.weight.shape[0], biases)
+    sizes = (head.weight.shape[1], head.weight.shape[0], biases)
+    return tuple(answers.shape), sizes, bool(head.weight.min() < head.weight.max())
 
 
 def body_of(replace: Callable[..., Any], description: str, n_classes: int) -> Any:
@@ -150,14 +153,14 @@ def weights_of(freeze: Callable[..., Any], description: str, **kwargs: Any) -> A
 def groups_of(groups: Callable[..., Any], description: str, *args: Any) -> Any:
     """The groups as an optimizer takes them: the rate of each, and its parameters in one row."""
     found = groups(network(description), *args)
-    if not isinstance(found, list) or not all(isinstance(group, dict) for group in found):
+    if not isinstance(found, list | tuple) or not all(isinstance(group, dict) for group in found):
         return found
     read = []
     for group in found:
         parameters = group.get("params", ())
         if hasattr(parameters, "requires_grad"):  # one parameter, which torch takes as well
             parameters = [parameters]
-        parameters = list(parameters)
+        parameters = [p[1] if isinstance(p, tuple) else p for p in parameters]  # named, as well
         if parameters:
             read.append((group.get("lr"), _sorted(parameters)))
     # The order of the groups is free too: an optimizer does not look at it.

@@ -124,6 +124,13 @@ def _whole_last_child(model: Any, n_classes: int) -> Any:
     return model
 
 
+def _zero_head(model: Any, layer: Any) -> Any:
+    from torch import nn
+
+    nn.init.zeros_(layer.weight)
+    return model
+
+
 def _reset_all(model: Any) -> None:
     for layer in model.modules():
         if hasattr(layer, "reset_parameters"):
@@ -169,7 +176,8 @@ REPLACE_HEAD = FunctionExercise(
         ),
         Misconception(
             "only_the_number",
-            "`out_features` is a label on the layer: its weights stay what they are.",
+            "The old head is still in the model: neither a new `out_features` nor a layer under a "
+            "name of your own changes it.",
             _only_the_number,
         ),
         Misconception(
@@ -179,13 +187,18 @@ REPLACE_HEAD = FunctionExercise(
         ),
         Misconception(
             "first_linear",
-            "You replace the first linear layer: the head is the last.",
+            "You replace the first linear layer: only the last one is the head.",
             _replace_as(which=lambda layers: layers[0]),
         ),
         Misconception(
             "no_bias",
             "Your new head has no bias.",
             _replace_as(bias=False),
+        ),
+        Misconception(
+            "zeros",
+            "Your new weights are all alike: leave them as `nn.Linear` draws them.",
+            _replace_as(result=_zero_head),
         ),
         Misconception(
             "returns_the_layer",
@@ -647,6 +660,12 @@ def _longer(x: Array, size: int) -> Array:
     return _resize(x, (round(x.shape[1] * scale), round(x.shape[2] * scale)))
 
 
+def _rounded_down(x: Array, size: int) -> Array:
+    height, width = x.shape[1:]
+    shorter = min(height, width)
+    return _middle(_resize(x, (height * size // shorter, width * size // shorter)), size)
+
+
 def _uncut(x: Array, size: int) -> Array:
     return _resize(x, _shorter(x, size))
 
@@ -718,7 +737,8 @@ def _preprocess_cases(rng: np.random.Generator) -> Iterator[Case]:
     small = int(rng.integers(4, 7))
     yield case("other sizes", floats(2 * small, 2 * small, 3), small, note="twice as large")
     yield case("other sizes", floats(small, small, 3), small + 3, note="smaller")
-    yield case("other sizes", floats(8, 14, 3), 4, note="wide")
+    # 16·5/9 = 8.9: whoever cuts the fraction off gets 8 columns, not 9.
+    yield case("other sizes", floats(9, 16, 3), 5, note="wide")
     yield case("other sizes", floats(17, 9, 3), 6, note="high")
     yield case("other sizes", whole(np.uint8, 6, 11), 5, note="wide and grey")
 
@@ -790,6 +810,11 @@ PREPROCESS = FunctionExercise(
             "longer_side",
             "You bring the longer side to `size`: then the shorter one is too short.",
             _preprocess_as(fit=_longer),
+        ),
+        Misconception(
+            "rounded_down",
+            "You cut the fraction of the longer side off: round it with `round`.",
+            _preprocess_as(fit=_rounded_down),
         ),
         Misconception(
             "not_cut",
@@ -1123,6 +1148,8 @@ class _Mixed:
             self.fail("labels_of_the_partner", "the labels are those of the partners alone")
         elif _is_mixture(y) and np.allclose((np.diag(y) + np.diag(x))[mixed], 1, atol=1e-6):
             self.fail("labels_the_other_way", "the labels have the partner's weight")
+        elif _is_mixture(y) and np.allclose(np.diag(y) + y[np.arange(n), partner], 1 + ~mixed):
+            self.fail("labels_of_another_weight", "the labels have another weight than the images")
         else:
             self.fail(
                 "labels_of_another_draw", "the labels are mixed in another way than the images"
@@ -1155,6 +1182,7 @@ _LABEL_FAULTS = (
     "labels_kept",
     "labels_of_the_partner",
     "labels_the_other_way",
+    "labels_of_another_weight",
     "labels_of_another_draw",
 )
 
@@ -1204,7 +1232,9 @@ def _mixup_mistake(values: Sequence[Any]) -> str:
     faults = {f.fault for f in found if f.problem}
     if faults:
         return faults.pop() if len(faults) == 1 else ""
-    if all(len(set(f.partners)) == 1 for f in found):
+    # A weight close to 1 leaves all images as they are: then nobody's partner can be read.
+    unread = tuple(range(_IMAGES))
+    if all(len(set(f.partners) - {unread}) == 1 for f in found):
         return "always_the_same_partner"
     if any(not f.shares for f in found):
         return ""
@@ -1237,6 +1267,8 @@ def _mixup_as(
             return mixed, y_onehot[order]
         if labels == "other way":
             share_y = 1 - share_y
+        if labels == "another weight":
+            share_y = np.reshape(weight(alpha, rng, len(x)), (-1, 1))
         if labels == "another draw":
             order = partner(len(x), rng)
         return mixed, share_y * y_onehot + (1 - share_y) * y_onehot[order]
@@ -1305,6 +1337,11 @@ MIXUP = PropertyExercise(
             "labels_of_another_draw",
             "Your labels are mixed with other partners than the images: draw the permutation once.",
             labels="another draw",
+        ),
+        _mixup_misconception(
+            "labels_of_another_weight",
+            "You draw the weight twice: images and labels have the same one.",
+            labels="another weight",
         ),
         _mixup_misconception(
             "always_the_same_partner",
@@ -1459,6 +1496,12 @@ FINE_TUNE = TrainedExercise(
             _untrained_head,
             recognise=_always_the_same,
         ),
+    ),
+    forbidden=(
+        "course_lib.data.digits",
+        "course_lib.experiments.transfer.draw",
+        "course_lib.experiments.transfer.train",
+        "sklearn.datasets.load_digits",
     ),
     hints=(
         "Replace the head, freeze the rest, keep the model in eval mode, and train the head: a "

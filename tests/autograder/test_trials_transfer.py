@@ -33,8 +33,8 @@ def test_a_head_and_a_body_are_read_apart():
     def unchanged(model, n_classes):
         return model
 
-    shape, head = trials.head_of(unchanged, trials.NESTED, 3)
-    assert (shape, head) == ((2, 5), (6, 5, 5))
+    shape, head, drawn = trials.head_of(unchanged, trials.NESTED, 3)
+    assert (shape, head, drawn) == ((2, 5), (6, 5, 5), True)
     body = trials.body_of(unchanged, trials.NESTED, 3)
     np.testing.assert_array_equal(body, trials.body_of(transfer.replace_head, trials.NESTED, 3))
     assert trials.head_of(lambda model, n: "no model", trials.PLAIN, 3) == "no model"

@@ -311,3 +311,59 @@ def test_no_two_answers_of_a_question_are_the_same(seed):
         answers = [asked.answer, *(value for value, _ in asked.wrong.values())]
         assert len(set(answers)) == len(answers) > 2
         assert len(set(asked.choices)) == len(asked.choices)
+
+
+def test_a_reader_learns_from_the_digits_it_is_given_alone():
+    def of_all_digits(backbone, x, y, n_classes):
+        from sklearn.datasets import load_digits
+
+        rows, classes = load_digits(return_X_y=True)
+        return _nearest(rows / 16, classes)
+
+    def of_the_course(backbone, x, y, n_classes):
+        images, classes = data.digits("train")
+        return _nearest(images.reshape(len(images), 64), classes)
+
+    assert verdict("fine_tune", of_all_digits).verdict == "forbidden"
+    assert verdict("fine_tune", of_the_course).verdict == "forbidden"
+
+
+def _nearest(rows, classes):
+    known = (rows - 0.31) / 0.36
+
+    def read(images):
+        asked = images.reshape(len(images), 64)
+        return classes[((known**2).sum(1) - 2 * asked @ known.T).argmin(axis=1)]
+
+    return read
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_longer_side_without_its_fraction_is_told(seed):
+    def preprocess(image, size, mean, std):
+        x = image / {"uint8": 255, "uint16": 65535}.get(image.dtype.name, 1)
+        x = np.stack([x] * len(mean)) if x.ndim == 2 else np.moveaxis(x[..., :3], -1, 0)
+        scale = size / min(x.shape[1:])
+        x = transfer.resize(x, (int(x.shape[1] * scale), int(x.shape[2] * scale)))
+        top, left = (x.shape[1] - size) // 2, (x.shape[2] - size) // 2
+        x = x[:, top : top + size, left : left + size]
+        return (x - np.reshape(mean, (-1, 1, 1))) / np.reshape(std, (-1, 1, 1))
+
+    assert verdict("preprocess", preprocess, seed).misconception == "rounded_down"
+
+
+def test_two_weights_are_not_two_permutations():
+    def mixup(x, y, alpha, rng):
+        order, one, other = rng.permutation(len(x)), rng.beta(alpha, alpha), rng.beta(alpha, alpha)
+        return one * x + (1 - one) * x[order], other * y + (1 - other) * y[order]
+
+    assert verdict("mixup", mixup).misconception == "labels_of_another_weight"
+
+
+def test_groups_may_be_a_tuple_and_parameters_may_have_names():
+    def groups(model, base_lr, decay):
+        parts = [list(c.named_parameters()) for c in model.children() if list(c.parameters())]
+        rates = [base_lr * decay**k for k in reversed(range(len(parts)))]
+        return tuple({"params": p, "lr": r} for p, r in zip(parts, rates, strict=True))
+
+    assert verdict("layerwise_lr_groups", groups).verdict == "pass"
