@@ -30,6 +30,7 @@ GRADED = (
     "ch06_training_a_cnn",
     "ch07_architectures",
     "ch08_efficient_convolutions",
+    "ch09_upsampling_and_segmentation",
     "ch10_vision_transformers",
     "ch11_transfer_learning",
 )
