@@ -1521,10 +1521,11 @@ _Wrong = Mapping[str, tuple[int | float | str, str]]
 
 def _different(right: float, wrong: _Wrong) -> dict[str, tuple[int | float | str, str]]:
     """The wrong answers that are wrong for these numbers, each value once."""
+    near = 0.0 if isinstance(right, int) else 2e-3  # an int must be right to the last digit
     kept: dict[str, tuple[int | float | str, str]] = {}
     for name, (value, message) in wrong.items():
         others = [right, *(float(v) for v, _ in kept.values())]
-        if not any(abs(float(value) - o) <= 2e-3 * abs(o) for o in others):
+        if not any(abs(float(value) - o) <= near * abs(o) for o in others):
             kept[name] = (value, message)
     return kept
 

@@ -367,3 +367,8 @@ def test_groups_may_be_a_tuple_and_parameters_may_have_names():
         return tuple({"params": p, "lr": r} for p, r in zip(parts, rates, strict=True))
 
     assert verdict("layerwise_lr_groups", groups).verdict == "pass"
+
+
+def test_a_head_without_bias_is_told_however_little_it_lacks():
+    for seed in range(5):
+        assert "no_bias" in ch11._ask_head(np.random.default_rng(seed)).wrong
