@@ -927,10 +927,10 @@ def segmenter(images=None, masks=None):
     training.fit(
         net,
         (images, masks),
-        epochs=7,
+        epochs=9,
         batch_size=16,
         lr=0.015,
-        scheduler=lambda adam: torch.optim.lr_scheduler.CosineAnnealingLR(adam, 7),
+        scheduler=lambda adam: torch.optim.lr_scheduler.CosineAnnealingLR(adam, 9),
         progress=False,
     )
     return net
