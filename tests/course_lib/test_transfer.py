@@ -292,6 +292,25 @@ def test_a_package_that_is_missing_says_how_to_get_it(monkeypatch):
         load_backbone("timm:resnet18")
 
 
+def test_timm_itself_with_weights_of_ones_own(models, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about what timm will rename
+        timm = importlib.import_module("timm")
+    made = timm.create_model("resnet10t", pretrained=False)
+    path = tmp_path / "own.safetensors"
+    safetensors.torch.save_file(made.state_dict(), path)
+    with pytest.raises(ValueError, match="preprocessing must be given"):
+        load_backbone("timm:resnet10t", weights=path)
+    model, preprocessing = load_backbone(
+        "timm:resnet10t", num_classes=4, weights=path, preprocessing=IMAGENET
+    )
+    weights = dict(made.named_parameters())
+    for name, parameter in model.named_parameters():
+        if not name.startswith("fc."):
+            assert torch.equal(parameter, weights[name]), name
+    assert model.eval()(preprocessing([picture(40, 50, 3)])).shape == (1, 4)
+
+
 class Tiny(nn.Sequential):
     """What the stand-in below calls a model, with timm's attribute beside it."""
 
