@@ -103,12 +103,13 @@ described(
 
 # %% [markdown]
 # 25, every second one in every second row. Two neighbours in the output look at two different sets of
-# pixels, which never meet: **gridding**. The cure costs nothing. Take dilations without a common
-# factor: with 1 and then 3, every pixel of the 9×9 is seen, each in exactly one way.
+# pixels, which never meet: **gridding**. The cure costs nothing. Dilation 1 fills a square of 3×3, and
+# dilation 3 after it sets nine such squares side by side: every pixel of the 9×9 is seen, each in
+# exactly one way.
 #
-# Where the answer is a map, that is worth having. DeepLab looks at the same maps
-# with several dilations at once, side by side, and lets a 1×1 convolution mix what they found: an
-# **atrous pyramid** (*à trous*: with holes).
+# Where the answer is a map, that is worth having. DeepLab, a network that labels pixels, looks at the
+# same maps with several dilations at once, side by side, and lets a 1×1 convolution mix what they
+# found: an **atrous pyramid** (*à trous*: with holes).
 
 # %%
 pyramid = AtrousPyramid(64, 32, dilations=(1, 6, 12)).eval()
@@ -127,6 +128,7 @@ for name, branch in zip((1, 6, 12), pyramid.dilated, strict=True):
 assert (maps["dilation 2, then 2"] > 0).sum() == 25
 assert maps["dilation 2, then 2"].max() == 9
 assert (maps["dilation 1, then 3"] == 1).all() and maps["dilation 1, then 3"].size == 81
+assert not paths(2, 2)[::2, 1::2].any()  # what the neighbour to the right sees, all of it
 assert geometry.effective_kernel(3, 2) == 5
 assert {branch[0].weight.numel() for branch in pyramid.dilated} == {9 * 64 * 32}
 
@@ -151,8 +153,8 @@ described(
 
 # %% [markdown]
 # Sixteen, and each in exactly one way. Ten layers of two taps hear 1,024 samples; without dilation it
-# would be eleven. Speech at 16,000 samples a second needs some thousands, so WaveNet repeats the ten
-# layers a few times.
+# would be eleven. At 16,000 samples a second that is a sixteenth of a second of speech, so WaveNet
+# repeats the ten layers a few times.
 
 # %%
 torch.manual_seed(0)
@@ -166,7 +168,8 @@ print("output 30 depends on the samples", heard.min(), "to", heard.max())
 # The claims of the text above.
 assert (heard.min(), heard.max()) == (15, 30)
 assert stack.receptive_field == 16
-assert CausalStack(1, [2**i for i in range(10)]).receptive_field == 1024
+ten = CausalStack(1, [2**i for i in range(10)]).receptive_field
+assert ten == 1024 and round(16_000 / ten) == 16
 assert CausalStack(1, [1] * 10).receptive_field == 11
 
 # %% [markdown]
@@ -224,10 +227,11 @@ described(
 )
 
 # %% [markdown]
-# 1, 2, 13, 20, 30: in the middle, 3 and 10 met. The figure shows four pixels with the same kernel and
-# step. This is the **transposed convolution**. Its *stride* is the step from stamp to stamp, so a larger
-# stride makes a larger output. With channels, input channel c has its own kernel for each output
-# channel, and all stamps on one output channel add up.
+# 1, 2, 13, 20, 30: in the middle, 3 and 10 met. The figure shows four pixels, numbered 0 to 3, with the
+# same kernel and step, and counts the stamps on each place. This is the **transposed convolution**. Its
+# *stride* is the step from stamp to stamp, so a larger stride makes a larger output. With channels,
+# input channel c has its own kernel for each output channel, and all stamps on one output channel add
+# up.
 #
 # $$\text{weight}: \left(C_{in},\; C_{out},\; K_h,\; K_w\right)$$
 #
@@ -328,8 +332,8 @@ assert round_trip.shape == image.shape and np.abs(round_trip - image).max() > 1
 #
 # $$(n-1)\,s - 2p + d\,(k-1) + op + 1$$
 #
-# Why an output padding at all? A convolution with stride 2 makes 4 pixels of 7, and 4 of 8.
-# *Before you run the cell: which of the two does the way back give?*
+# Why an output padding at all? A convolution with kernel 3, stride 2 and padding 1 makes 4 pixels of 7,
+# and 4 of 8. *Before you run the cell: which of the two does the way back give?*
 
 # %%
 for n in (7, 8):
@@ -380,16 +384,14 @@ check(transposed_output_size, hidden=True)
 # ## 6 · Where checkerboards come from
 #
 # Stamps of length 3 in steps of 2: does every output pixel get the same number? *Before you run the
-# cell: on which of these three kernels will the counts alternate?*
+# cell: with which of the kernels 3, 4 and 5 will the counts alternate?*
 
 
 # %% jupyter={"source_hidden": true}
 # The figure.
 def overlaps(n, kernel, stride):
     """How many of n stamps land on each pixel of the output."""
-    spread = np.zeros((n - 1) * stride + 1, int)
-    spread[::stride] = 1
-    return np.convolve(spread, np.ones(kernel, int))
+    return geometry.visit_counts(1, (n - 1) * stride + kernel, (1, kernel), (1, stride))[0]
 
 
 rows = {f"kernel {k}, stride 2": overlaps(8, k, 2) for k in (3, 4, 5)}
@@ -400,7 +402,7 @@ described(
 )
 
 # %% [markdown]
-# On 3 and on 5. Where the stride does not divide the kernel, some pixels get a stamp more than their
+# With 3 and with 5. Where the stride does not divide the kernel, some pixels get a stamp more than their
 # neighbours. In two dimensions the counts multiply, and the pattern is that of a checkerboard. A grey
 # area, flat in the small map, comes out with a pattern that nobody put in:
 
@@ -412,7 +414,7 @@ for k in (3, 4):
     enlarged[f"kernel {k}, stride 2"] = ops.conv_transpose2d(small, kernel, stride=2, padding=1)[
         0, 0
     ]
-twice = small.repeat(2, axis=2).repeat(2, axis=3)
+twice = nn.Upsample(scale_factor=2)(torch.from_numpy(small)).numpy()
 smooth = ops.conv2d(ops.pad2d(twice, 1, "replicate"), np.full((1, 1, 3, 3), 1 / 9))
 enlarged["each pixel 4 times, then 3×3"] = smooth[0, 0]
 described(
@@ -423,9 +425,9 @@ described(
 
 # %% [markdown]
 # The stamps of these pictures are flat. A network learns its kernels, and may learn weights that even
-# the counts out. It often does not. And a kernel that is a multiple of the stride is no guarantee: the
-# pixels of a 2×2 block are made by different weights, so with random weights a flat grey comes out in a
-# pattern there too. Watch the stamps land:
+# the counts out. Odena and others (Distill, 2016) show that it often does not. And a kernel that is a
+# multiple of the stride is no guarantee: the pixels of a 2×2 block are made by different weights, so
+# with random weights a flat grey comes out in a pattern there too. Watch the stamps land:
 #
 # *Before you play: which is the smallest kernel at stride 3 that gives every pixel inside the same
 # count? And the next one?*
@@ -463,11 +465,13 @@ assert inside == {3: {1, 2}, 4: {2}, 5: {2, 3}}
 for k in range(1, 10):
     assert (len(set(overlaps(20, k, 3)[10:-10].tolist())) == 1) == (k % 3 == 0)
 assert min(min(patterns[f"transposed, kernel {k}"]) for k in (3, 4)) > 0.3
+assert all(0.8 < np.mean(patterns[f"transposed, kernel {k}"]) < 1.3 for k in (3, 4))
 assert max(patterns["nearest, then 3×3"]) < 1e-5
 
 # %% [markdown]
-# Untrained layers, ten of each, on a flat grey. Both transposed convolutions make a pattern as strong as
-# the signal. The third layer makes none, whatever its weights: section 7 looks at it.
+# Kernel 3 is the smallest at stride 3, then 6: the multiples. The cell above takes untrained layers, ten
+# of each, on a flat grey. Both transposed convolutions make a pattern as strong as the signal. The third
+# layer makes none, whatever its weights: section 7 looks at it.
 #
 # ### Exercise: `overlap_counts` (2 points)
 #
@@ -509,10 +513,11 @@ check(overlap_counts, hidden=True)
 # *Before you run the cell: the two steps together are linear and have stride 2. Is there a transposed
 # convolution that does the same?*
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The comparison.
 kernel = rng.normal(size=(1, 1, 3, 3))
 small = rng.normal(size=(1, 1, 6, 7))
-large = small.repeat(2, axis=2).repeat(2, axis=3)
+large = nn.Upsample(scale_factor=2)(torch.from_numpy(small)).numpy()
 two_steps = ops.conv2d(large, kernel, padding=1)
 
 block = np.ones((1, 1, 2, 2))  # nearest neighbours: a stamp of four ones
@@ -560,13 +565,14 @@ check(upsample_nearest, hidden=True)
 # %% [markdown]
 # ## 8 · A classifier that answers everywhere
 #
-# Now for the labels. You have a good classifier. Take away its pooling and its last layer, and what is
-# left makes a map of features, of any image. A 1×1 convolution turns each position's features into
-# scores. That is a **fully convolutional network**, FCN (2014): the same backbone, a dense head.
+# Now for the labels. You have a good classifier. Take away its global pooling and its last layer, and
+# what is left, the **backbone**, makes a map of features, of any image. A 1×1 convolution, the **head**,
+# turns each position's features into scores. That is a **fully convolutional network**, FCN (2014): the
+# same backbone, and a dense head, one that answers at each position.
 
 # %%
 with torch.device("meta"):  # shapes without numbers
-    fcn = FCN("resnet18", num_classes=21).eval()
+    fcn = FCN("resnet18", num_classes=21).eval()  # 20 kinds of things, and background
     for size in ((224, 224), (320, 480)):
         photo = torch.zeros(1, 3, *size)
         coarse = fcn.score(fcn.features(photo))
@@ -574,9 +580,10 @@ with torch.device("meta"):  # shapes without numbers
 
 # %% [markdown]
 # One position for 32×32 pixels: the backbone halves the image five times. The features know *what* is
-# there. How much of *where* is lost? Take true masks of characters, keep of each block only whether most
-# of it is covered, and enlarge again. No network is in it: so much is lost even if every coarse label is
-# right. *Before you run the cell: how much of the overlap is left at blocks of 2, 4, 8 pixels?*
+# there. How much of *where* is lost? Take true masks of characters (section 11 shows some), keep of each
+# block only whether at least half of it is covered, and enlarge again. No network is in it: so much is
+# lost even if every coarse label is right. *Before you run the cell: how much of the overlap is left at
+# blocks of 2, 4, 8 pixels?*
 
 # %%
 _, truth = data.scenes("test", 200, size=32)
@@ -594,14 +601,14 @@ for block, overlap in left.items():
 
 # %% [markdown]
 # The overlap is the share of pixels that both masks have, of those that either has (section 10). At
-# blocks of 4 about half is left, at 8 a third or less: strokes are thinner than a block. FCN's authors saw it
-# on photographs, and added the scores of earlier, finer layers. That thought, carried through, is the
-# next network.
+# blocks of 4 about half is left, at 8 less than a third: strokes are thinner than a block. FCN's authors
+# saw it on photographs, and added the scores of earlier, finer layers. That thought, carried through, is
+# the next network.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
 assert left[1] == 1
-assert 0.6 < left[2] < 0.9 and 0.3 < left[4] < 0.65 and left[8] < 0.35
+assert 0.6 < left[2] < 0.9 and 0.3 < left[4] < 0.65 and left[8] < 1 / 3
 with torch.device("meta"):
     assert fcn.features(torch.zeros(1, 3, 224, 224)).shape == (1, 512, 7, 7)
 
@@ -643,9 +650,12 @@ print(f"{share:.0%} more")
 # The claims of the text above.
 assert 0.08 < share < 0.15
 assert parameters(nets.create("unet", width=4, depth=2)) == 7_482
+lowest = parameters(with_skips.bottom) + parameters(with_skips.up[0])
+assert lowest > 0.5 * parameters(with_skips)
 
 # %% [markdown]
-# No: a ninth more. Most weights are at the bottom, where the channels are.
+# No: a ninth more. Half of the weights are in the bottom level and the first step up from it, where the
+# channels are.
 #
 # ### Exercise: `UNet` (6 points)
 #
@@ -781,7 +791,8 @@ check(iou, hidden=True)
 # fonts are there to train, three other photographs and five other fonts to be judged on: nothing of a
 # test image is in training.
 #
-# Train two small U-Nets for a few seconds each, one with skips and one without. *Before you run the cell:
+# Train two small U-Nets for a few seconds each, one with skips and one without. (`prepared` takes each
+# scene's mean off and divides by its deviation, whatever light falls on it.) *Before you run the cell:
 # where will the one without be wrong?*
 
 # %%
@@ -792,13 +803,12 @@ for name, skip in (("with skips", True), ("without", False)):
     net = segmentation.build(segmentation.Setting("scenes", skip), seed=0)
     segmentation.fit(net, segmentation.prepared("scenes", images), labels, epochs=4)
     found[name] = segmentation.masks_of(net, segmentation.prepared("scenes", held_back))
-    print(
-        f"{name:10} mean IoU {masks.mean_iou(found[name], truth):.2f}, "
-        f"wrong beside edges {masks.boundary_error(found[name], truth):.0%}"
-    )
+    print(f"{name:10} mean IoU {masks.mean_iou(found[name], truth):.2f}")
 
 # %% jupyter={"source_hidden": true}
 # The figure.
+for name, mask in found.items():
+    print(f"{name:10} wrong beside edges {masks.boundary_error(mask, truth):.0%}")
 described(
     plots.mask_rows(
         held_back[:7, 0],
@@ -892,11 +902,13 @@ described(
 
 # %% [markdown]
 # No layer of a U-Net asks for a size. Trained on squares of 32×32, it runs on all of the right half at
-# once.
+# once. Only the poolings must come out even: `masks_of` pads the sides to multiples of 8 and cuts the
+# mask again.
 
 # %% jupyter={"source_hidden": true}
 # The claims of the text above.
 assert masks.iou(coins_found[0], right.mask) > 0.8
+assert right.image.shape[0] % 8
 
 # %% [markdown]
 # ## 12 · Your turn to train
@@ -948,8 +960,8 @@ check(segmenter, hidden=True)
 #
 # Often a box is enough: there is a cat, here. The same backbones do that too. **R-CNN** (2013) cuts some
 # two thousand candidate boxes out of the photograph and asks a classifier about each; its successors run
-# the backbone once and cut the boxes out of its feature map. **YOLO** (2015) asks no candidates. Its head
-# is a map, like an FCN's: each position answers for its cell of the image.
+# the backbone once and cut the boxes out of its feature map. **YOLO** (2015) needs no candidates. Its
+# answer is a map, like an FCN's: each position answers for its cell of the image.
 
 # %% jupyter={"source_hidden": true}
 # The figure.
@@ -967,9 +979,11 @@ described(
 
 # %% [markdown]
 # The cell in which an object's centre falls is the one that must speak. It gives four numbers for a box,
-# a confidence, and the class scores; YOLO lets each of its 7×7 cells give two boxes, with 20 classes:
-# 7·7·(2·5 + 20) = 1,470 numbers. Several cells may find the same cat. So boxes that overlap a better one
-# by too much are dropped, and the overlap is measured by IoU, of boxes this time.
+# a confidence (how surely there is an object), and the class scores; YOLO lets each of its 7×7 cells
+# give two boxes, with 20 classes: 7·7·(2·5 + 20) = 1,470 numbers. Several cells may find the same cat.
+# So boxes that overlap a better one by too much are dropped (**non-maximum suppression**), and the
+# overlap is measured by IoU, of boxes this time. A 1×1 convolution will do as a head; YOLO's first
+# version had fully connected layers.
 
 # %%
 channels = 2 * 5 + 20
@@ -1016,7 +1030,7 @@ assert 7 * 7 * channels == 1470
 # ## 15 · What you can now say
 #
 # **What is a dilated convolution for?** A larger field with the same weights and no smaller map: 3×3 at
-# dilation 2 spans 5×5 with nine weights. Equal dilations in a row leave a grid of pixels unseen.
+# dilation 2 spans 5×5 with nine weights. Equal ones above 1 in a row leave a grid of pixels unseen.
 # *(Section 1)*
 #
 # **What makes a convolution causal?** All padding in front, so that no output depends on a later sample.
@@ -1034,8 +1048,8 @@ assert 7 * 7 * channels == 1470
 # **And the remedy?** Repeat pixels, then convolve: every pixel gets equally many taps, and the
 # convolution lets them differ. *(Section 7)*
 #
-# **What is an FCN?** A classifier without its pooling and last layer, with a 1×1 convolution as dense
-# head. Its scores are coarse: one for 32×32 pixels. *(Section 8)*
+# **What is an FCN?** A classifier without its global pooling and last layer, with a 1×1 convolution as
+# dense head. Its scores are coarse: one for 32×32 pixels. *(Section 8)*
 #
 # **What do U-Net's skips save?** The place of edges. Here 0.93 mean IoU against 0.78 without, and less
 # than a third of the mistakes along edges. *(Sections 9 and 11)*
