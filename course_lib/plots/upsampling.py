@@ -131,8 +131,8 @@ def mask_rows(
 ) -> Figure:
     """Images (N, H, W), their masks, and what networks found: a row for each, a column an image.
 
-    Found masks are white where they are right; orange marks pixels found too much, blue those
-    missed.
+    A single image, its mask and what was found stand side by side. Found masks are white where they
+    are right; orange marks pixels found too much, blue those missed.
 
     Raises ValueError where the shapes differ.
 
@@ -148,7 +148,7 @@ def mask_rows(
     count = len(pictures)
     fig, axes = figure(
         len(rows) * count,
-        columns=count,
+        columns=count if count > 1 else len(rows),
         size=(8.6 / max(count, 4), 8.6 / max(count, 4)),
         title=title,
     )

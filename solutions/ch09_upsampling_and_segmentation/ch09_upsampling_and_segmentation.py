@@ -24,7 +24,7 @@
 # - say how good a mask is, and what a detector predicts in place of a mask.
 #
 # **What you need**: convolution and its gradient (chapters 02 and 03), receptive fields (chapter 05),
-# a training (chapter 06). Some exercises need NumPy alone, `UNet` and `segmenter` PyTorch.
+# a training (chapter 06). `UNet` and `segmenter` need PyTorch, the other exercises NumPy alone.
 #
 # **Time and points**: about 3 hours, 38 points. The end of section 6 is a good place for a break.
 #
@@ -60,6 +60,7 @@ torch.set_num_threads(1)
 
 # %%
 from course_lib import geometry, masks, nets, ops
+from course_lib.data.segmentation import PHOTOGRAPHS, SCENE_FONTS
 from course_lib.experiments import segmentation
 from course_lib.nets.deeplab import AtrousPyramid
 from course_lib.nets.fcn import FCN
@@ -817,7 +818,7 @@ described(
         title="On photographs and fonts never seen: orange too much, blue missed",
     ),
     "Seven scenes in columns: photographs with characters, their true masks, and what two networks found. "
-    "With skips the masks are nearly white, with few coloured pixels along the edges. Without, the "
+    "With skips the characters are white, with few coloured pixels, most along the edges. Without, the "
     "characters are lumps, with wide orange and blue seams along all edges.",
 )
 
@@ -827,6 +828,10 @@ scores = {name: masks.mean_iou(mask, truth) for name, mask in found.items()}
 errors = {name: masks.boundary_error(mask, truth) for name, mask in found.items()}
 assert scores["with skips"] > scores["without"] + 0.04
 assert errors["with skips"] < errors["without"] - 0.04
+assert [len(PHOTOGRAPHS[split]) for split in ("train", "test")] == [6, 3]
+assert [len(SCENE_FONTS[split]) for split in ("train", "test")] == [8, 5]
+for names in (PHOTOGRAPHS, SCENE_FONTS):
+    assert not set(names["train"]) & set(names["test"])
 
 # %% [markdown]
 # Along the edges. It does know that there is a character, and about where. The full experiment trained

@@ -49,6 +49,13 @@ def test_mistakes_have_their_colours():
     assert ax.get_ylabel() == "net"
 
 
+@pytest.mark.parametrize(("images", "layout"), [(1, (1, 3)), (2, (3, 2))])
+def test_a_single_image_stands_beside_its_masks(images, layout):
+    blank = np.zeros((images, 2, 2))
+    axes = plots.mask_rows(blank, blank, {"net": blank}).axes
+    assert {ax.get_subplotspec().get_gridspec().get_geometry() for ax in axes} == {layout}
+
+
 def test_masks_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="net has shape"):
         plots.mask_rows(np.zeros((1, 2, 2)), np.zeros((1, 2, 2)), {"net": np.zeros((1, 2, 3))})
