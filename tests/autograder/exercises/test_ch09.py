@@ -77,7 +77,7 @@ def test_a_folded_cell_tells_nothing():
     text = SOURCE.read_text(encoding="utf-8")
     folded = text.split(f"# %%{FOLDED}\n")[1:]
     first_lines = {cell.splitlines()[0] for cell in folded}
-    assert first_lines == {"# The figure.", "# The claims of the text above."}
+    assert first_lines == {"# The figure.", "# The comparison.", "# The claims of the text above."}
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, "UNet"])
