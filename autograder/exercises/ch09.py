@@ -35,6 +35,22 @@ PIXELS = np.array([[[[1, 10]]]])
 STAMP = np.array([[[[1, 2], [3, 4]]]])
 
 
+SCIPY_CONVOLUTIONS = (
+    "scipy.signal.convolve",
+    "scipy.signal.convolve2d",
+    "scipy.signal.correlate",
+    "scipy.signal.correlate2d",
+    "scipy.signal.fftconvolve",
+    "scipy.signal.oaconvolve",
+    "scipy.signal.lfilter",
+    "scipy.signal.upfirdn",
+    "scipy.ndimage.convolve",
+    "scipy.ndimage.convolve1d",
+    "scipy.ndimage.correlate",
+    "scipy.ndimage.correlate1d",
+)
+
+
 def _real(rng: np.random.Generator, *shape: int) -> Array:
     """Numbers with decimals, of both signs: nothing about them is symmetric."""
     return np.round(rng.normal(0.0, 2.0, shape), 2)
@@ -95,6 +111,18 @@ def _cropped_at_the_start(full: Array, padding: tuple[int, int], extra: tuple[in
 def _put_around(full: Array, padding: tuple[int, int], extra: tuple[int, int]) -> Array:
     (p_h, p_w), (e_h, e_w) = padding, extra
     return np.pad(full, ((0, 0), (0, 0), (p_h, p_h + e_h), (p_w, p_w + e_w)))
+
+
+def _sliced_to_minus_zero(full: Array, padding: tuple[int, int], extra: tuple[int, int]) -> Array:
+    """The slice p:-p, which is empty where p is 0."""
+    wide = np.pad(full, ((0, 0), (0, 0), (0, extra[0]), (0, extra[1])))
+    return wide[:, :, padding[0] : -padding[0], padding[1] : -padding[1]]
+
+
+def _within_the_canvas(full: Array, padding: tuple[int, int], extra: tuple[int, int]) -> Array:
+    """Fewer rows cut off at the end: none are there to keep where nothing was cut off."""
+    (p_h, p_w), (e_h, e_w) = padding, extra
+    return full[:, :, p_h : full.shape[2] - p_h + e_h, p_w : full.shape[3] - p_w + e_w]
 
 
 def _stamped(x: Array, weight: Array, steps: tuple[int, int], overwrite: bool = False) -> Array:
@@ -174,6 +202,21 @@ def _tap_by_tap(
         part = out[:, :, r : r + (height - 1) * s_h + 1 : s_h, c : c + (width - 1) * s_w + 1 : s_w]
         part += np.tensordot(x, weight[:, :, r, c], ([1], [0])).transpose(0, 3, 1, 2)
     return out[:, :, p_h : tall - p_h, p_w : long - p_w]
+
+
+def _ordinary(
+    x: Array, weight: Array, stride: Any = 1, padding: Any = 0, output_padding: Any = 0
+) -> Array:
+    """A convolution as in chapter 03: windows over the padded input."""
+    (s_h, s_w), (p_h, p_w) = _pair(stride), _pair(padding)
+    k_h, k_w = weight.shape[2:]
+    wide = np.pad(x, ((0, 0), (0, 0), (p_h, p_h), (p_w, p_w)))
+    rows, columns = (wide.shape[2] - k_h) // s_h + 1, (wide.shape[3] - k_w) // s_w + 1
+    out = np.zeros((len(x), weight.shape[1], rows, columns))
+    for r, c in np.ndindex(rows, columns):
+        window = wide[:, :, r * s_h : r * s_h + k_h, c * s_w : c * s_w + k_w]
+        out[:, :, r, c] = np.einsum("nckl,cokl->no", window, weight)
+    return out
 
 
 def _first_channel_only(x: Array) -> Array:
@@ -315,6 +358,23 @@ TRANSPOSED_CONV2D = FunctionExercise(
             _transposed_as(border=_cropped_at_the_start),
         ),
         Misconception(
+            "sliced_to_minus_zero",
+            "Without padding your output is empty: a slice out[p:-p] ends at 0 where p is 0.",
+            _transposed_as(border=_sliced_to_minus_zero),
+        ),
+        Misconception(
+            "ordinary_convolution",
+            "Your output is that of an ordinary convolution, a sum over each window: here each "
+            "pixel lays its stamp on a larger output.",
+            _ordinary,
+        ),
+        Misconception(
+            "extra_within_the_canvas",
+            "With output_padding your output is too small where less was cut off than it asks "
+            "for: the canvas itself grows.",
+            _transposed_as(border=_within_the_canvas),
+        ),
+        Misconception(
             "zeros_appended",
             "Your extra rows and columns are zeros: where padding was cut off, output_padding "
             "keeps what the stamps left there.",
@@ -341,9 +401,7 @@ TRANSPOSED_CONV2D = FunctionExercise(
         "torch.nn.functional.fold",
         "torch:aten.convolution",
         "torch:aten.convolution_backward",
-        "scipy.signal.convolve2d",
-        "scipy.signal.convolve",
-        "scipy.signal.fftconvolve",
+        *SCIPY_CONVOLUTIONS,
         "course_lib.ops.conv_transpose2d",
         "course_lib.ops.conv2d_backward",
         "course_lib.ops.conv2d_single_backward",
@@ -505,6 +563,11 @@ TRANSPOSED_OUTPUT_SIZE = FunctionExercise(
             _size_as(lambda n, k, s, p, d, e: (n - 1) * s - 2 * p + d * k + e),
         ),
         Misconception(
+            "gaps_of_dilation",
+            "From one tap to the next is one dilation: dilation 1 means neighbours.",
+            _size_as(lambda n, k, s, p, d, e: (n - 1) * s - 2 * p + (d + 1) * (k - 1) + e + 1),
+        ),
+        Misconception(
             "extra_ignored",
             "Your size does not answer to output_padding.",
             _size_as(lambda n, k, s, p, d, e: (n - 1) * s - 2 * p + d * (k - 1) + 1),
@@ -517,6 +580,8 @@ TRANSPOSED_OUTPUT_SIZE = FunctionExercise(
     ),
     forbidden=(
         "course_lib.geometry.transposed_output_size",
+        "course_lib.ops.conv_transpose2d",
+        "torch:aten.convolution",
         "torch.nn.functional.conv_transpose1d",
         "torch.nn.functional.conv_transpose2d",
     ),
@@ -553,6 +618,13 @@ def _overlaps_by_place(n: int, kernel: int, stride: int) -> Array:
 def _visits(n: int, kernel: int, stride: int) -> Array:
     counts = np.zeros(n, dtype=np.int64)
     for start in range(0, n - kernel + 1, stride):
+        counts[start : start + kernel] += 1
+    return counts
+
+
+def _stamps_to_the_end(n: int, kernel: int, stride: int) -> Array:
+    counts = np.zeros((n - 1) * stride + kernel, dtype=np.int64)
+    for start in range(0, len(counts), stride):
         counts[start : start + kernel] += 1
     return counts
 
@@ -614,6 +686,12 @@ OVERLAP_COUNTS = FunctionExercise(
             lambda n, kernel, stride: (
                 _overlaps(n - 1, kernel, stride) if n > 1 else np.zeros(0, dtype=np.int64)
             ),
+        ),
+        Misconception(
+            "stamps_to_the_end",
+            "You go on stamping to the end of the output: after the last of the n input pixels no "
+            "stamp begins.",
+            _stamps_to_the_end,
         ),
         Misconception(
             "the_inner_pattern_everywhere",
@@ -827,6 +905,26 @@ def _around_the_end(x: Array, weight: Array, dilation: int) -> Array:
     )
 
 
+def _padded_as_without_dilation(x: Array, weight: Array, dilation: int) -> Array:
+    """K − 1 zeros before the signal, and as many slices of T as there are taps."""
+    taps, length = weight.shape[2], x.shape[2]
+    wide = np.pad(x, ((0, 0), (0, 0), (taps - 1, 0)))
+    return np.asarray(
+        sum(
+            np.einsum(
+                "nct,oc->not", wide[:, :, k * dilation : k * dilation + length], weight[:, :, k]
+            )
+            for k in range(taps)
+        )
+    )
+
+
+def _silent_at_first(x: Array, weight: Array, dilation: int) -> Array:
+    out = _causal(x, weight, dilation).copy()
+    out[:, :, : (weight.shape[2] - 1) * dilation] = 0
+    return out
+
+
 def _first_channel_of_a_signal(x: Array) -> Array:
     kept = np.zeros(x.shape)
     kept[:, :1] = x[:, :1]
@@ -878,6 +976,28 @@ CAUSAL = FunctionExercise(
                     (taps - 1) * d // 2,
                 )
             ),
+        ),
+        Misconception(
+            "centred_the_other_way",
+            "Your output hears what comes after it: half of your padding stands at the end. All "
+            "of it belongs before the first sample.",
+            _causal_as(
+                padding=lambda taps, d: (
+                    (taps - 1) * d // 2,
+                    (taps - 1) * d - (taps - 1) * d // 2,
+                )
+            ),
+        ),
+        Misconception(
+            "padded_as_without_dilation",
+            "K − 1 zeros are enough for neighbouring taps only: how far back does the first tap "
+            "reach when they are `dilation` samples apart?",
+            _padded_as_without_dilation,
+        ),
+        Misconception(
+            "silent_at_first",
+            "Your first outputs are 0: taps that fall on samples that are there count already.",
+            _silent_at_first,
         ),
         Misconception(
             "future",
@@ -936,7 +1056,7 @@ CAUSAL = FunctionExercise(
     forbidden=(
         "torch.nn.functional.conv1d",
         "torch:aten.convolution",
-        "scipy.signal.lfilter",
+        *SCIPY_CONVOLUTIONS,
         "course_lib.ops.conv1d",
         "course_lib.ops.conv2d",
     ),
@@ -958,6 +1078,12 @@ def _transposed_up(c_in: int, c_out: int) -> Any:
     from torch import nn
 
     return nn.ConvTranspose2d(c_in, c_out, 2, stride=2)
+
+
+def _up_without_bias(c_in: int, c_out: int) -> Any:
+    from torch import nn
+
+    return nn.ConvTranspose2d(c_in, c_out, 2, stride=2, bias=False)
 
 
 def _nearest_up(c_in: int, c_out: int) -> Any:
@@ -1001,6 +1127,8 @@ def _unet_as(
     pool: str = "MaxPool2d",
     widths: Callable[[int, int], list[int]] = _doubling,
     head_kernel: int = 1,
+    head_bias: bool = True,
+    relu_first: bool = False,
     end: Callable[[Any], Any] = lambda x: x,
     after_up: Callable[[Any], Any] = lambda x: x,
     kept_after_pooling: bool = False,
@@ -1014,10 +1142,10 @@ def _unet_as(
             layers: list[Any] = []
             for place in range(convolutions):
                 layers.append(nn.Conv2d(a if place == 0 else b, b, 3, padding=padding, bias=bias))
-                if norm:
-                    layers.append(nn.BatchNorm2d(b))
+                after: list[Any] = [nn.BatchNorm2d(b)] if norm else []
                 if relus[place]:
-                    layers.append(nn.ReLU())
+                    after.append(nn.ReLU())
+                layers += reversed(after) if relu_first else after
             return nn.Sequential(*layers)
 
         class Net(nn.Module):
@@ -1031,7 +1159,9 @@ def _unet_as(
                 pairs = [*zip(sizes[:0:-1], sizes[-2::-1], strict=True)]
                 self.up = nn.ModuleList(up(a, b) for a, b in pairs)
                 self.merge = nn.ModuleList(block(joined * b, b) for _, b in pairs)
-                self.head = nn.Conv2d(sizes[0], n_classes, head_kernel, padding=head_kernel // 2)
+                self.head = nn.Conv2d(
+                    sizes[0], n_classes, head_kernel, padding=head_kernel // 2, bias=head_bias
+                )
 
             def forward(self, x: Any) -> Any:
                 kept = []
@@ -1092,7 +1222,14 @@ def _unet_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("shape", args, sizes, inputs=(_images(rng, *shape),), measure="shape")
         yield Case("parameters", args, sizes, measure="parameters")
         yield Case("values", args, sizes, inputs=(_images(rng, *shape),))
-    yield Case("shape", (1, 2, 4), inputs=(_images(rng, 1, 1, 16, 8),), measure="shape")
+    # Too small for convolutions without padding; the message tells them from other mistakes.
+    yield Case(
+        "shape",
+        (1, 2, 4),
+        inputs=(_images(rng, 1, 1, 16, 8),),
+        measure="shape",
+        mentions=("Kernel",),
+    )
     yield Case("parameters", (1, 2), measure="parameters", note="width 16 and depth 3")
     yield Case("values", (2, 3, 3, 2), inputs=(_images(rng, 1, 2, 8, 8),))
     deep = (1, 2, 2, 4)
@@ -1108,6 +1245,14 @@ def _nothing_handed_across(beside: Any, x: Any) -> Any:
 
 def _softmaxed(x: Any) -> Any:
     return x.softmax(dim=1)
+
+
+def _log_softmaxed(x: Any) -> Any:
+    return x.log_softmax(dim=1)
+
+
+def _sigmoid(x: Any) -> Any:
+    return x.sigmoid()
 
 
 def _relu(x: Any) -> Any:
@@ -1192,6 +1337,22 @@ UNET = ModuleExercise(
             _unet_as(bias=True),
         ),
         Misconception(
+            "relu_before_norm",
+            "Your ReLUs come before the BatchNorms: first the convolution, then BatchNorm, then "
+            "ReLU.",
+            _unet_as(relu_first=True),
+        ),
+        Misconception(
+            "no_bias_on_the_step_up",
+            "Your transposed convolutions have no bias: only the 3×3 convolutions do without.",
+            _unet_as(up=_up_without_bias),
+        ),
+        Misconception(
+            "no_bias_on_the_head",
+            "Your last convolution has no bias: only the 3×3 convolutions do without.",
+            _unet_as(head_bias=False),
+        ),
+        Misconception(
             "no_relu",
             "Nothing in your levels bends: a ReLU follows each BatchNorm.",
             _unet_as(relus=(False, False)),
@@ -1240,6 +1401,17 @@ UNET = ModuleExercise(
             "softmax_at_the_end",
             "The scores of each pixel add up to 1: return the logits, as cross-entropy wants.",
             _unet_as(end=_softmaxed),
+        ),
+        Misconception(
+            "log_softmax_at_the_end",
+            "Your outputs are logarithms of probabilities: return the logits, as cross-entropy "
+            "wants.",
+            _unet_as(end=_log_softmaxed),
+        ),
+        Misconception(
+            "sigmoid_at_the_end",
+            "Your outputs lie between 0 and 1: return the logits, as cross-entropy wants.",
+            _unet_as(end=_sigmoid),
         ),
         Misconception(
             "relu_at_the_end",
@@ -1300,7 +1472,7 @@ def _iou_by_float(pred: Array, target: Array) -> float:
 
 def _mean_over_rows(pred: Array, target: Array) -> float:
     rows = zip(np.reshape(pred, (len(pred), -1)), np.reshape(target, (len(pred), -1)), strict=True)
-    return float(np.mean([_iou(p, t) for p, t in rows]))
+    return float(np.mean([_iou_by_float(p, t) for p, t in rows]))
 
 
 def _iou_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -1386,6 +1558,17 @@ IOU = FunctionExercise(
             _iou_as(lambda a, b, both, n: both / (a + b - both), empty=None),
         ),
         Misconception(
+            "smoothed",
+            "You add 1 above and below the line: ask for an empty union instead, and return 1.0.",
+            _iou_as(lambda a, b, both, n: (both + 1) / (a + b - both + 1), empty=None),
+        ),
+        Misconception(
+            "small_number_added",
+            "You add a small number above and below the line, and the result is a little off: ask "
+            "for an empty union instead, and return 1.0.",
+            _iou_as(lambda a, b, both, n: (both + 1e-6) / (a + b - both + 1e-6), empty=None),
+        ),
+        Misconception(
             "per_cent",
             "Your score is in per cent: it is a share, 0 to 1.",
             _iou_as(lambda a, b, both, n: 100 * both / (a + b - both), empty=100.0),
@@ -1405,6 +1588,10 @@ IOU = FunctionExercise(
         "course_lib.masks.iou",
         "course_lib.masks.mean_iou",
         "sklearn.metrics.jaccard_score",
+        "sklearn.metrics.confusion_matrix",
+        "sklearn.metrics.f1_score",
+        "scipy.spatial.distance.jaccard",
+        "scipy.spatial.distance.dice",
     ),
     hints=(
         "Make both arrays boolean: then & is the intersection, | the union.",
@@ -1421,12 +1608,14 @@ def _as_masks(outputs: Any) -> Array | None:
     found = np.asarray(outputs)
     if found.ndim == 4 and found.shape[1] == 2:
         found = found.argmax(axis=1)
-    return found if found.ndim == 3 and found.dtype.kind in "biuf" else None
+    if found.ndim != 3 or found.dtype.kind not in "biuf" or not np.isin(found, (0, 1)).all():
+        return None
+    return found
 
 
 def _overlap_score(outputs: Any, targets: Any) -> float:
     found = _as_masks(outputs)
-    if found is None or found.shape != np.shape(targets) or not np.isin(found, (0, 1)).all():
+    if found is None or found.shape != np.shape(targets):
         return 0.0
     return mean_iou(found.astype(np.int64), targets)
 
@@ -1478,6 +1667,16 @@ def _marks(low: float, high: float) -> Callable[[Sequence[Any]], bool]:
     return recognise
 
 
+def _one_score(images: Any = None, masks: Any = None) -> Any:
+    return lambda pictures: pictures
+
+
+def _no_masks(values: Sequence[Any]) -> bool:
+    """Numbers for the pixels, but neither 0 and 1 nor two scores: (N, 1, H, W), or shares."""
+    arrays = [value for value in values if isinstance(value, np.ndarray) and value.ndim in (3, 4)]
+    return len(arrays) == len(values) and all(_as_masks(value) is None for value in arrays)
+
+
 SEGMENTER = TrainedExercise(
     name="segmenter",
     chapter="09",
@@ -1501,6 +1700,13 @@ SEGMENTER = TrainedExercise(
             "Your masks mark most of each picture: is 1 a character, 0 the background?",
             _constant(1),
             recognise=_marks(0.6, 1.0),
+        ),
+        Misconception(
+            "neither_masks_nor_logits",
+            "Your model's answers are neither logits (N, 2, 32, 32) nor masks (N, 32, 32) of 0 and "
+            "1. One score for each pixel is not enough: with two, the larger says which.",
+            _one_score,
+            recognise=_no_masks,
         ),
     ),
     hints=(

@@ -761,8 +761,8 @@ assert masks.iou(nothing, truth) == 0
 # ### Exercise: `iou` (2 points)
 #
 # Return the IoU of two masks, as a float. `pred` and `target` are arrays of one shape, any shape, of
-# booleans or of zeros and ones (ints or floats). Two empty masks agree: 1. Do without the functions of
-# the course and of scikit-learn.
+# booleans or of zeros and ones (ints or floats). Two empty masks agree: 1; add no small number to get
+# round the division. Do without the functions of the course, of SciPy and of scikit-learn.
 #
 # For example, the masks (1, 1, 0) and (0, 1, 1) have the IoU 1/3.
 

@@ -188,6 +188,53 @@ def test_the_libraries_answers_are_forbidden():
     assert verdict("transposed_conv2d", in_torch).verdict == "forbidden"
 
 
+def test_so_are_ways_round_the_names():
+    from scipy import signal
+    from scipy.spatial import distance
+
+    from course_lib.nets import unet
+
+    def correlated(x, weight, dilation):
+        taps = weight.shape[2]
+        spread = np.kron(weight, np.eye(1, dilation)[0])[:, :, : (taps - 1) * dilation + 1]
+        wide = np.pad(x, ((0, 0), (0, 0), (spread.shape[2] - 1, 0)))
+        return np.array([[signal.correlate(one, k, "valid")[0] for k in spread] for one in wide])
+
+    class Inherited(unet.UNet):
+        pass
+
+    for name, answer in {
+        "transposed_output_size": size_of_torch,
+        "causal_dilated_conv1d": correlated,
+        "iou": lambda pred, target: 1 - distance.jaccard(np.ravel(pred) > 0, np.ravel(target) > 0),
+        "UNet": Inherited,
+    }.items():
+        free = replace(BY_NAME[name], forbidden=())
+        assert evaluate(free, answer, 3).verdict == "pass", name
+        assert verdict(name, answer).verdict == "forbidden", name
+
+
+def test_a_slice_that_ends_at_minus_zero_is_named():
+    def answer(x, weight, stride=1, padding=0, output_padding=0):
+        full = in_torch(x, weight, stride)
+        (p_h, p_w), (e_h, e_w) = two(padding), two(output_padding)
+        full = np.pad(full, ((0, 0), (0, 0), (0, e_h), (0, e_w)))
+        return full[:, :, p_h:-p_h, p_w:-p_w]
+
+    free = replace(BY_NAME["transposed_conv2d"], forbidden=())
+    for seed in range(5):
+        found = evaluate(free, answer, seed)
+        assert (found.score, found.misconception) == (0, "sliced_to_minus_zero")
+
+
+def test_a_small_number_in_the_division_is_named():
+    def answer(pred, target):
+        both, either = np.logical_and(pred, target).sum(), np.logical_or(pred, target).sum()
+        return (both + 1e-6) / (either + 1e-6)
+
+    assert verdict("iou", answer).misconception == "small_number_added"
+
+
 def test_stamps_without_padding_earn_the_rest():
     def answer(x, weight, stride=1, padding=0, output_padding=0):
         return ch09._stamped(np.asarray(x), np.asarray(weight), two(stride))
@@ -233,6 +280,13 @@ def test_the_hidden_scenes_are_of_the_other_split():
     assert (images.shape, masks.shape) == ((500, 1, 32, 32), (500, 32, 32))
     assert hidden.shape[1:] == images.shape[1:]
     assert case.targets.shape == (len(hidden), 32, 32)
+
+
+def test_shares_and_single_scores_are_neither_masks_nor_logits():
+    """They are not many marks: what is wrong is that they are no marks at all."""
+    for nonsense in (lambda x: x, lambda x: x[:, 0], lambda x: np.zeros_like(x, dtype=int)):
+        found = verdict("segmenter", lambda images=None, masks=None, model=nonsense: model)
+        assert (found.score, found.misconception) == (0, "neither_masks_nor_logits")
 
 
 def test_a_threshold_is_no_segmenter():
