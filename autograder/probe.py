@@ -735,8 +735,11 @@ def layers(obj: Any) -> list[Any]:
 
 
 def _stands_for(forbidden: Sequence[str], obj: Any) -> frozenset[str]:
-    """The forbidden functions that an object simply is, perhaps with arguments bound."""
-    own = layers(obj)
+    """The forbidden functions that an object simply is, perhaps with arguments bound.
+
+    A class is what it inherits, too.
+    """
+    own = [*layers(obj), *(obj.__mro__ if isinstance(obj, type) else ())]
     found = set()
     for name in forbidden:
         path, _, attribute = name.rpartition(".")

@@ -1,4 +1,5 @@
 import builtins
+import collections
 import functools
 import os
 import signal
@@ -306,6 +307,18 @@ def test_what_stands_for_a_forbidden_function_is_seen() -> None:
     assert one(_Calling(), image, forbidden=FORBIDDEN).forbidden
     assert not one(functools.partial(np.add, image), image, forbidden=FORBIDDEN).forbidden
     assert globals().pop("from_outside") is convolve2d
+
+
+def test_a_class_that_inherits_a_forbidden_one_is_seen() -> None:
+    class Own(collections.Counter):  # type: ignore[type-arg]
+        pass
+
+    class Other(dict):  # type: ignore[type-arg]
+        pass
+
+    forbidden = ("collections.Counter",)
+    assert one(Own, "aab", forbidden=forbidden).forbidden == forbidden
+    assert one(Other, {1: 2}, forbidden=forbidden).forbidden == ()
 
 
 def test_torch_operators_are_seen_at_dispatch() -> None:
