@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import string
+import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -147,19 +148,24 @@ def _reduced(name: str, factor: int) -> Array:
     return np.asarray(0.5 + FADED * (blocks - 0.5))
 
 
+_DRAWING = threading.Lock()
+"""A font keeps the text that it draws: two threads with one font must take turns."""
+
+
 def _ink(font: str, character: str, height: int, angle: int) -> Array:
     """How much of each pixel a character covers, 0 to 255, in the rectangle that holds it all.
 
     `height` is that of the font's letters in pixels, ascenders included; a turn of `angle` degrees
     is anticlockwise.
     """
-    face = _face(font)
-    face.set_size(1.3 * height, 72)
-    face.set_text(character, float(angle))
-    face.draw_glyphs_to_bitmap()
-    image = np.asarray(face.get_image())
+    with _DRAWING:
+        face = _face(font)
+        face.set_size(1.3 * height, 72)
+        face.set_text(character, float(angle))
+        face.draw_glyphs_to_bitmap()
+        image = np.array(face.get_image())
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
-    return np.array(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 @functools.cache

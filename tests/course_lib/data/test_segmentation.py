@@ -1,5 +1,7 @@
 """Scenes and coins: what they hold, and that nothing of a test picture is in training."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from skimage.measure import label, regionprops
@@ -105,3 +107,12 @@ def test_all_24_coins_are_found_and_are_round():
 def test_an_unknown_half_is_refused():
     with pytest.raises(ValueError, match="half"):
         coins("top")
+
+
+def test_threads_that_draw_at_once_draw_the_same():
+    alone = [scenes("train", 20, seed=seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda seed: scenes("train", 20, seed=seed), range(4)))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.images, other.images)
+        np.testing.assert_array_equal(one.masks, other.masks)
