@@ -11,7 +11,6 @@ It takes about a quarter of an hour of one core, and goes on where it was interr
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -24,8 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from course_lib._validate import integer
 from course_lib.data import digits
+from course_lib.experiments._runs import complete, four_digits, pairs, place_in, read_rows
 from course_lib.gradients_torch import gradient_norms
 from course_lib.nets.resnet_cifar import CifarBlock, CifarResNet, resnet_cifar
 
@@ -155,8 +154,8 @@ def train(setting: Setting, seed: int, net: CifarResNet | None = None) -> Result
         setting,
         seed,
         _smooth(losses),
-        _short(float(np.mean(losses[-LAST:]))),
-        _short(_accuracy(net)),
+        four_digits(float(np.mean(losses[-LAST:]))),
+        four_digits(_accuracy(net)),
         before,
         _norms(net, images, labels),
     )
@@ -171,7 +170,7 @@ def _norms(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, ...]:
     with torch.no_grad():
         for name, value in net.named_buffers():
             value.copy_(buffers[name])
-    return tuple(_short(norm) for norm in norms)
+    return tuple(four_digits(norm) for norm in norms)
 
 
 def _accuracy(net: nn.Module) -> float:
@@ -186,12 +185,7 @@ def _accuracy(net: nn.Module) -> float:
 def _smooth(losses: Sequence[float]) -> tuple[float, ...]:
     whole = len(losses) // EVERY * EVERY
     means = np.reshape(losses[:whole], (-1, EVERY)).mean(axis=1)
-    return tuple(_short(float(mean)) for mean in means)
-
-
-def _short(value: float) -> float:
-    """Four significant digits: enough for every figure, and a file a quarter the size."""
-    return float(f"{value:.4g}")
+    return tuple(four_digits(float(mean)) for mean in means)
 
 
 # ── the file ────────────────────────────────────────────────────────────────────────────────────
@@ -204,9 +198,7 @@ def load(path: str | os.PathLike[str] = PATH) -> tuple[Result, ...]:
     >>> len(results), results[0].setting.depth
     (115, 8)
     """
-    with open(path, encoding="utf-8") as file:
-        rows = json.load(file)
-    return tuple(_from_row(row) for row in rows)
+    return tuple(_from_row(row) for row in read_rows(path))
 
 
 def _to_row(result: Result) -> dict[str, Any]:
@@ -221,14 +213,6 @@ def _from_row(row: dict[str, Any]) -> Result:
     return Result(**{**row, **lists, "loss": loss, "setting": Setting(**row["setting"])})
 
 
-def _save(results: Sequence[Result], path: Path) -> None:
-    """Write a file that is whole at every moment, a line a run."""
-    lines = ",\n".join(json.dumps(_to_row(result)) for result in results)
-    beside = path.with_suffix(".part")
-    beside.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    beside.replace(path)
-
-
 def run(
     path: str | os.PathLike[str] = PATH,
     which: Sequence[Setting] | None = None,
@@ -241,24 +225,16 @@ def run(
 
     Raises ValueError where `seeds` holds a negative number.
     """
-    from tqdm import tqdm
-
     path = Path(path)
-    wanted = [(s, integer(seed, "seeds", 0)) for seed in seeds for s in which or settings()]
-    done = {(r.setting, r.seed): r for r in (load(path) if path.exists() else ())}
-    missing = [key for key in wanted if key not in done]
-    for setting, seed in tqdm(missing, desc="networks", disable=not progress):
-        done[setting, seed] = train(setting, seed)
-        order = {key: place for place, key in enumerate(sorted(done, key=_order))}
-        _save([done[key] for key in order], path)
-    return tuple(done[key] for key in sorted(done, key=_order))
-
-
-def _order(key: tuple[Setting, int]) -> tuple[Any, ...]:
-    setting, seed = key
-    known = settings()
-    place = known.index(setting) if setting in known else len(known)
-    return place, str(setting), seed
+    return complete(
+        path,
+        pairs(which or settings(), seeds),
+        train,
+        load(path) if path.exists() else (),
+        order=place_in(settings()),
+        row=_to_row,
+        progress=progress,
+    )
 
 
 def main() -> None:

@@ -18,11 +18,10 @@ It takes about eight minutes of one core, and goes on where it was interrupted.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from torch.nn import functional
 from course_lib._validate import Array, integer
 from course_lib.attention_distance import attention_distance, attention_maps
 from course_lib.data import augment_digits
+from course_lib.experiments._runs import complete, four_digits, read_rows
 from course_lib.experiments.degradation import training_images
 from course_lib.nets.digits import vit_digits
 from course_lib.nets.resnet_cifar import resnet_cifar
@@ -201,8 +201,8 @@ def train(setting: Setting, seed: int) -> Result:
     with torch.no_grad():
         right = (net(judged[0]).argmax(dim=1) == judged[1]).float().mean()
     after = _reach(net, judged[0])
-    loss_at_the_end = _short(float(np.mean(losses[-20:])))
-    return Result(setting, seed, loss_at_the_end, _short(float(right)), before, after)
+    loss_at_the_end = four_digits(float(np.mean(losses[-20:])))
+    return Result(setting, seed, loss_at_the_end, four_digits(float(right)), before, after)
 
 
 def _share(step: int, steps: int) -> float:
@@ -222,16 +222,11 @@ def _reach(net: nn.Module, images: Tensor) -> tuple[tuple[float, ...], ...]:
         return ()
     return tuple(
         tuple(
-            _short(float(d))
+            four_digits(float(d))
             for d in attention_distance(weights, 4, 4, patch=2, extra=1).mean(axis=0)
         )
         for weights in attention_maps(net, images[:MEASURED])
     )
-
-
-def _short(value: float) -> float:
-    """Four significant digits: enough for every figure."""
-    return float(f"{value:.4g}")
 
 
 # ── the file ────────────────────────────────────────────────────────────────────────────────────
@@ -244,21 +239,12 @@ def load(path: str | os.PathLike[str] = PATH) -> tuple[Result, ...]:
     >>> len(results), {result.setting.network for result in results} == set(NETWORKS)
     (82, True)
     """
-    with open(path, encoding="utf-8") as file:
-        return tuple(_from_row(row) for row in json.load(file))
+    return tuple(_from_row(row) for row in read_rows(path))
 
 
 def _from_row(row: dict[str, Any]) -> Result:
     reach = {key: tuple(map(tuple, row[key])) for key in ("reach_before", "reach_after")}
     return Result(**{**row, **reach, "setting": Setting(**row["setting"])})
-
-
-def _save(results: Sequence[Result], path: Path) -> None:
-    """Write a file that is whole at every moment, a line a run."""
-    lines = ",\n".join(json.dumps(asdict(result)) for result in results)
-    beside = path.with_suffix(".part")
-    beside.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    beside.replace(path)
 
 
 def run(
@@ -285,15 +271,9 @@ def run(
 def _run(
     path: Path, which: Sequence[Setting], seeds: Sequence[int], progress: bool
 ) -> tuple[Result, ...]:
-    from tqdm import tqdm
-
     wanted = [(s, integer(seed, "seeds", 0)) for s in which for seed in seeds]
-    done = {(r.setting, r.seed): r for r in (load(path) if path.exists() else ())}
-    missing = [key for key in wanted if key not in done]
-    for setting, seed in tqdm(missing, desc="networks", disable=not progress):
-        done[setting, seed] = train(setting, seed)
-        _save(list(done.values()), path)
-    return tuple(done.values())
+    done = load(path) if path.exists() else ()
+    return complete(path, wanted, train, done, progress=progress)
 
 
 def main() -> None:

@@ -13,20 +13,19 @@ It takes about five minutes of one core, and goes on where it was interrupted.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from course_lib._validate import choice, integer
+from course_lib._validate import choice
 from course_lib.data.segmentation import coins, scenes
+from course_lib.experiments._runs import complete, four_digits, pairs, place_in, read_rows
 from course_lib.masks import boundary_error, iou, mean_iou
 from course_lib.nets.unet import UNet
 
@@ -120,9 +119,9 @@ def train(setting: Setting, seed: int) -> Result:
     return Result(
         setting,
         seed,
-        _short(mean_iou(found, truth)),
-        _short(iou(found, truth)),
-        _short(boundary_error(found, truth)),
+        four_digits(mean_iou(found, truth)),
+        four_digits(iou(found, truth)),
+        four_digits(boundary_error(found, truth)),
         sum(weight.numel() for weight in net.parameters()),
     )
 
@@ -203,10 +202,6 @@ def cuts(count: int, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np
     return cuts[:, :1], cuts[:, 1].astype(np.int64)
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.4g}")
-
-
 # ── the file ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -217,17 +212,7 @@ def load(path: str | os.PathLike[str] = PATH) -> tuple[Result, ...]:
     >>> len(results), results[0].setting.skip
     (20, True)
     """
-    with open(path, encoding="utf-8") as file:
-        rows = json.load(file)
-    return tuple(Result(**{**row, "setting": Setting(**row["setting"])}) for row in rows)
-
-
-def _save(results: Sequence[Result], path: Path) -> None:
-    """Write a file that is whole at every moment, a line a run."""
-    lines = ",\n".join(json.dumps(asdict(result)) for result in results)
-    beside = path.with_suffix(".part")
-    beside.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    beside.replace(path)
+    return tuple(Result(**{**row, "setting": Setting(**row["setting"])}) for row in read_rows(path))
 
 
 def run(
@@ -242,23 +227,15 @@ def run(
 
     Raises ValueError where `seeds` holds a negative number.
     """
-    from tqdm import tqdm
-
     path = Path(path)
-    wanted = [(s, integer(seed, "seeds", 0)) for seed in seeds for s in which or settings()]
-    done = {(r.setting, r.seed): r for r in (load(path) if path.exists() else ())}
-    missing = [key for key in wanted if key not in done]
-    for setting, seed in tqdm(missing, desc="networks", disable=not progress):
-        done[setting, seed] = train(setting, seed)
-        _save([done[key] for key in sorted(done, key=_order)], path)
-    return tuple(done[key] for key in sorted(done, key=_order))
-
-
-def _order(key: tuple[Setting, int]) -> tuple[Any, ...]:
-    setting, seed = key
-    known = settings()
-    place = known.index(setting) if setting in known else len(known)
-    return place, str(setting), seed
+    return complete(
+        path,
+        pairs(which or settings(), seeds),
+        train,
+        load(path) if path.exists() else (),
+        order=place_in(settings()),
+        progress=progress,
+    )
 
 
 def main() -> None:

@@ -13,10 +13,9 @@ It takes about ten minutes of one core, and goes on where it was interrupted.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from course_lib._validate import Array, choice, integer
 from course_lib.data import augment, digits
 from course_lib.experiments import pretrain
+from course_lib.experiments._runs import complete, pairs, place_in, read_rows
 from course_lib.nets.resnet_cifar import CifarResNet
 from course_lib.transfer import (
     freeze,
@@ -259,9 +259,7 @@ def load(path: str | os.PathLike[str] = PATH) -> tuple[Result, ...]:
     >>> len(results), results[0].setting.strategy
     (140, 'scratch')
     """
-    with open(path, encoding="utf-8") as file:
-        rows = json.load(file)
-    return tuple(Result(**{**row, "setting": Setting(**row["setting"])}) for row in rows)
+    return tuple(Result(**{**row, "setting": Setting(**row["setting"])}) for row in read_rows(path))
 
 
 def accuracies(results: Sequence[Result], setting: Setting) -> Array:
@@ -271,14 +269,6 @@ def accuracies(results: Sequence[Result], setting: Setting) -> Array:
     (5,)
     """
     return np.array([r.accuracy for r in results if r.setting == setting])
-
-
-def _save(results: Sequence[Result], path: Path) -> None:
-    """Write a file that is whole at every moment, a line a run."""
-    lines = ",\n".join(json.dumps(asdict(result)) for result in results)
-    beside = path.with_suffix(".part")
-    beside.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    beside.replace(path)
 
 
 def run(
@@ -293,23 +283,16 @@ def run(
 
     Raises ValueError where `seeds` holds a negative number.
     """
-    from tqdm import tqdm
-
     path = Path(path)
-    wanted = [(s, integer(seed, "seeds", 0)) for seed in seeds for s in which or settings()]
-    done = {(r.setting, r.seed): r for r in (load(path) if path.exists() else ())}
-    missing = [key for key in wanted if key not in done]
-    for setting, seed in tqdm(missing, desc="runs", disable=not progress):
-        done[setting, seed] = train(setting, seed)
-        _save([done[key] for key in sorted(done, key=_order)], path)
-    return tuple(done[key] for key in sorted(done, key=_order))
-
-
-def _order(key: tuple[Setting, int]) -> tuple[Any, ...]:
-    setting, seed = key
-    known = settings()
-    place = known.index(setting) if setting in known else len(known)
-    return place, str(setting), seed
+    return complete(
+        path,
+        pairs(which or settings(), seeds),
+        train,
+        load(path) if path.exists() else (),
+        order=place_in(settings()),
+        name="runs",
+        progress=progress,
+    )
 
 
 def main() -> None:
