@@ -15,14 +15,6 @@ from course_lib import data, training
 from course_lib.training import History, evaluate, fit, predict
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def blobs(n=60, seed=0):
     """Three classes of 2×2 pictures, easy to tell apart."""
     rng = np.random.default_rng(seed)

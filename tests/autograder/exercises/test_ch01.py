@@ -196,16 +196,3 @@ def test_the_chapter_announces_the_points_and_places_that_it_has():
         before = text.index(f'"grade_id": "{exercise.name}"')
         section = text[:before].rpartition("\n# ## ")[2].splitlines()[0]
         assert section.startswith(f"{row[1]} · ")
-
-
-def test_a_folded_cell_tells_nothing():
-    """JupyterLab still shows the first line of a cell whose code it folds away."""
-    text = (CHAPTER / "ch01_why_convolution.py").read_text(encoding="utf-8")
-    folded = text.split('# %% jupyter={"source_hidden": true}\n')[1:]
-    first_lines = {cell.splitlines()[0] for cell in folded}
-    assert first_lines <= {
-        "# The figure.",
-        "# The numbers of the text above.",
-        "# The claims of the text above.",
-        "# The claims of the text below.",
-    }

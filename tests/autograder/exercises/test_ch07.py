@@ -1,7 +1,6 @@
 """The exercises of chapter 07: their proof, their cases, and answers that learners really write."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,19 +15,9 @@ from autograder.proof import prove
 from course_lib import nets
 from course_lib.gradient_examples import KINDS, example_loss, example_model
 
-SOURCE = Path(__file__).resolve().parents[3] / "solutions/ch07_architectures/ch07_architectures.py"
 BY_NAME = {exercise.name: exercise for exercise in ch07.EXERCISES}
 NAMES = list(BY_NAME)
 MODULES = [name for name, exercise in BY_NAME.items() if isinstance(exercise, ModuleExercise)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads only get in each other's way on networks this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,32 +40,6 @@ def test_the_chapter_has_the_exercises_of_the_curriculum():
         "quiz_07",
     }
     assert all(exercise.chapter == "07" for exercise in ch07.EXERCISES)
-
-
-FOLDED = ' jupyter={"source_hidden": true}'
-
-
-def test_no_visible_cell_gives_a_prediction_away():
-    """Up to the next text, what draws a described figure or asserts a number is folded."""
-    text = SOURCE.read_text(encoding="utf-8")
-    cells = re.split(r"^# %%", text, flags=re.MULTILINE)
-    asked = [place for place, cell in enumerate(cells) if re.search(r"\*Before\s+(# )?you", cell)]
-    assert len(asked) >= 12
-    for place in asked:
-        following = cells[place + 1 :]
-        texts = [n for n, cell in enumerate(following) if cell.startswith(" [markdown]")]
-        assert texts[0] >= 1, cells[place]
-        for answer in following[: texts[0]]:
-            if "described(" in answer or "assert" in answer:
-                assert answer.startswith(FOLDED), answer
-
-
-def test_a_folded_cell_tells_nothing():
-    """JupyterLab still shows the first line of a cell whose code it folds away."""
-    text = SOURCE.read_text(encoding="utf-8")
-    folded = text.split(f"# %%{FOLDED}\n")[1:]
-    first_lines = {cell.splitlines()[0] for cell in folded}
-    assert first_lines == {"# The figure.", "# The claims of the text above."}
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "quiz_07"])
@@ -326,11 +289,3 @@ def test_the_quiz_is_right(seed):
 
     chosen = asked["lineage"].choices["abcd".index(asked["lineage"].answer)]
     assert ch07._IDEAS[chosen] in asked["lineage"].text
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_no_two_answers_of_a_question_are_the_same(seed):
-    for asked in ch07.QUIZ.asked(seed).values():
-        answers = [asked.answer, *(value for value, _ in asked.wrong.values())]
-        assert len(set(answers)) == len(answers) >= 3
-        assert len(set(asked.choices)) == len(asked.choices)

@@ -15,15 +15,6 @@ from course_lib.experiments.degradation import SEEDS, Setting, build, load, run,
 QUICK = Setting(8, skip=True, norm=True, steps=20)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads only get in each other's way on networks this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def test_the_examples_are_true():
     assert doctest.testmod(degradation).failed == 0
 

@@ -26,15 +26,6 @@ from course_lib.experiments.labels_needed import (
 QUICK = Setting("vit", 50, 0.003, steps=5)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads only get in each other's way on networks this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def test_the_examples_are_true():
     assert doctest.testmod(labels_needed).failed == 0
 

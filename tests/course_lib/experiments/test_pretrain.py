@@ -12,14 +12,6 @@ from course_lib.nets.weights import read_weights
 from course_lib.training import evaluate
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def test_the_examples_are_true():
     assert doctest.testmod(pretrain).failed == 0
 

@@ -4,20 +4,10 @@ import doctest
 
 import numpy as np
 import pytest
-import torch
 
 from course_lib.data import coins
 from course_lib.experiments import segmentation
 from course_lib.experiments.segmentation import SEEDS, Setting, load, run, settings
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads only get in each other's way on networks this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_the_examples_are_true():

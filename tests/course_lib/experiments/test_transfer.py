@@ -25,14 +25,6 @@ from course_lib.experiments.transfer import (
 QUICK = Setting("frozen", 1)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def test_the_examples_are_true():
     assert doctest.testmod(transfer).failed == 0
 
