@@ -174,6 +174,7 @@ for n, k in ((5, 3), (5, 1), (5, 5), (32, 5)):
 # always reach the last pixel?*
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.windows_along_axis(
         {f"stride {s}": {"n": 8, "kernel": 3, "stride": s} for s in (1, 2, 3)},
@@ -225,6 +226,7 @@ assert geometry.unused_pixels(224, kernel=3, stride=2) == (223,)
 # the cell: how far do they reach at dilation 3?*
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.windows_along_axis(
         {f"dilation {d}": {"n": 9, "kernel": 3, "dilation": d} for d in (1, 2, 3)},
@@ -235,7 +237,8 @@ described(
     "2 and seven at dilation 3; seven, five and three windows fit.",
 )
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The claims of the text below.
 spans = [geometry.effective_kernel(3, dilation=d) for d in (1, 2, 3)]
 assert spans == [d * (3 - 1) + 1 for d in (1, 2, 3)] == [3, 5, 7]
 
@@ -284,7 +287,8 @@ print(f"PyTorch agrees in all {len(cases)} cases.")
 # %%
 SlidingKernel(image=np.add.outer(np.arange(1, 7), np.arange(6)), stride=2, filled=True)
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The claims of the text below.
 assert geometry.unused_pixels(6, kernel=3, stride=2) == (5,)
 assert geometry.unused_pixels(6, kernel=3, stride=2, padding=1) == ()
 
@@ -342,6 +346,7 @@ check(output_size, hidden=True)
 # the second, a border of zeros is put around the same image. Does the corner now get its nine?
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.visit_maps(
         {
@@ -575,6 +580,7 @@ described(
 # zeros?*
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 wall = np.ones((4, 6))
 looks_for_edges = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]])
 
@@ -589,7 +595,8 @@ described(
     "replicate and circular padding every response is 0.",
 )
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The claims of the text below.
 assert found["zeros"][:, 0].tolist() == [2, 3, 3, 2]
 assert found["zeros"][:, -1].tolist() == [-2, -3, -3, -2]
 assert not any(found[mode].any() for mode in ("reflect", "replicate", "circular"))
@@ -659,6 +666,7 @@ check(conv2d_single, hidden=True)
 # cell: if the stride doubles, by what factor does the work shrink?*
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 cat = data.photograph("chelsea", size=(150, 200))
 average = np.full((3, 3), 1 / 9)
 
@@ -670,7 +678,8 @@ described(
     "equally large; at stride 4 the whiskers are gone and single pixels show.",
 )
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The count.
 every, second = swept["stride 1"], swept["stride 2"]
 print("multiplications:", [9 * picture.size for picture in swept.values()])
 assert abs(second.size / every.size - 1 / 4) < 0.01
@@ -809,6 +818,7 @@ print(across, down, sep="\n\n")
 # *Before you run the cell: which joints of the wall does each kernel leave?*
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.kernel_gallery(
         bricks,
@@ -1132,6 +1142,7 @@ assert grad_x[1, 1] == 1 * 4 + 2 * 1
 # full?
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 flipped = k[::-1, ::-1]
 described(
     plots.grids(
@@ -1147,7 +1158,8 @@ described(
     "which is the gradient of the image.",
 )
 
-# %%
+# %% jupyter={"source_hidden": true}
+# The claims of the text below.
 assert np.array_equal(ops.conv2d_single(grad_out, flipped, padding=1), grad_x)
 assert grad_x.tolist() == [[1, 2, 0], [3, 6, 4], [0, 6, 8]]
 
@@ -1269,6 +1281,7 @@ for step in range(200):
 print(f"loss: {losses[0]:.3g} before the first step, {losses[-1]:.1g} before the last")
 
 # %% jupyter={"source_hidden": true}
+# The figure.
 described(
     plots.learning(
         losses,
