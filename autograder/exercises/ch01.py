@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autograder.exercise import (
     Asked,
@@ -18,10 +17,9 @@ from autograder.exercise import (
     QuestionExercise,
     choices,
 )
+from autograder.exercises.parts import Array
 from autograder.plain import Bound
 from course_lib import cost, equivariance, geometry, ops
-
-Array = npt.NDArray[Any]
 
 
 def _whole(rng: np.random.Generator, low: int, high: int) -> int:

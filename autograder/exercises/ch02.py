@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from autograder.exercise import (
@@ -24,23 +23,23 @@ from autograder.exercise import (
     QuestionExercise,
     choices,
 )
+from autograder.exercises.parts import (
+    SCIPY_CONVOLUTIONS,
+    Array,
+    hw,
+    python_ints_only,
+    reals,
+    wh,
+    wholes,
+)
 from course_lib import geometry, ops
-
-Array = npt.NDArray[Any]
 
 # The example that runs through the chapter.
 RAMP = np.add.outer(np.arange(1, 6), np.arange(5))
 CROSS = np.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]])
 
 _LIBRARY_CONVOLUTIONS = (
-    "scipy.signal.convolve",
-    "scipy.signal.convolve2d",
-    "scipy.signal.correlate",
-    "scipy.signal.correlate2d",
-    "scipy.signal.fftconvolve",
-    "scipy.signal.oaconvolve",
-    "scipy.ndimage.convolve",
-    "scipy.ndimage.correlate",
+    *SCIPY_CONVOLUTIONS,
     "torch:aten.convolution",
     "course_lib.ops.conv2d_single",
     "course_lib.ops.true_convolution",
@@ -50,29 +49,14 @@ _LIBRARY_CONVOLUTIONS = (
 )
 
 
-def _whole(rng: np.random.Generator, *shape: int) -> Array:
-    """Small integers of both signs."""
-    return rng.integers(-4, 5, shape)
-
-
 def _pencil(rng: np.random.Generator, *shape: int) -> Array:
     """Integers from -3 to 9 but 0, all different where they suffice: to check with a pencil."""
     digits = np.array([n for n in range(-3, 10) if n])
     return rng.choice(digits, shape, replace=int(np.prod(shape)) > len(digits))
 
 
-def _real(rng: np.random.Generator, *shape: int) -> Array:
-    """Numbers with decimals, of both signs: nothing about them is symmetric."""
-    return np.round(rng.normal(0.0, 2.0, shape), 2)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    first, second = np.broadcast_to(value, 2)
-    return int(first), int(second)
-
-
 def _padded(image: Array, padding: Any) -> Array:
-    above, aside = _pair(padding)
+    above, aside = hw(padding)
     return np.pad(image, ((above, above), (aside, aside)))
 
 
@@ -414,7 +398,7 @@ OUTPUT_SIZE = FunctionExercise(
 
 
 def _pad_by_stacking(image: Array, padding: Any) -> Array:
-    above, aside = _pair(padding)
+    above, aside = hw(padding)
     row = np.zeros((above, image.shape[1]), image.dtype)
     tall = np.concatenate([row, image, row])
     column = np.zeros((tall.shape[0], aside), image.dtype)
@@ -422,7 +406,7 @@ def _pad_by_stacking(image: Array, padding: Any) -> Array:
 
 
 def _pad_into_zeros(image: Array, padding: Any) -> Array:
-    above, aside = _pair(padding)
+    above, aside = hw(padding)
     height, width = image.shape
     out = np.zeros((height + 2 * above, width + 2 * aside))
     for r in range(height):
@@ -435,7 +419,7 @@ def _pad_as(place: Callable[[int, int], tuple[Any, Any]]) -> Callable[..., Array
     """Padding by the ((top, bottom), (left, right)) that `place` makes of (height, width)."""
 
     def pad(image: Array, padding: Any) -> Array:
-        (top, bottom), (left, right) = place(*_pair(padding))
+        (top, bottom), (left, right) = place(*hw(padding))
         height, width = image.shape
         out = np.zeros((top + height + bottom, left + width + right), image.dtype)
         out[top : top + height, left : left + width] = image
@@ -445,7 +429,7 @@ def _pad_as(place: Callable[[int, int], tuple[Any, Any]]) -> Callable[..., Array
 
 
 def _pad_repeating_the_border(image: Array, padding: Any) -> Array:
-    above, aside = _pair(padding)
+    above, aside = hw(padding)
     height, width = image.shape
     rows = np.clip(np.arange(-above, height + above), 0, height - 1)
     columns = np.clip(np.arange(-aside, width + aside), 0, width - 1)
@@ -460,22 +444,14 @@ def _pad_one_number_only(image: Array, padding: Any) -> Array:
 
 
 def _pad_between_p_and_minus_p(image: Array, padding: Any) -> Array:
-    above, aside = _pair(padding)
+    above, aside = hw(padding)
     out = np.zeros((image.shape[0] + 2 * above, image.shape[1] + 2 * aside))
     out[above:-above, aside:-aside] = image
     return out
 
 
-def _python_ints_only(value: Any) -> tuple[int, int]:
-    """Read one number or a pair as many do; a NumPy integer is neither an int nor a pair."""
-    if isinstance(value, int):
-        return value, value
-    first, second = value
-    return first, second
-
-
 def _pad_image_in_the_corner(image: Array, padding: Any) -> Array:
-    above, aside = _pair(padding)
+    above, aside = hw(padding)
     out = np.zeros((image.shape[0] + 2 * above, image.shape[1] + 2 * aside))
     out[: image.shape[0], : image.shape[1]] = image
     return out
@@ -483,15 +459,15 @@ def _pad_image_in_the_corner(image: Array, padding: Any) -> Array:
 
 def _pad_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("one number", (_pencil(rng, 1, 2), 2), note="one row")
-    yield Case("one number", (_real(rng, 2, 3), 0), note="no padding at all")
-    yield Case("one number", (_whole(rng, 3, 2) + 9, 1))
-    yield Case("one number", (_real(rng, 4, 3), np.int64(3)))
+    yield Case("one number", (reals(rng, 2, 3), 0), note="no padding at all")
+    yield Case("one number", (wholes(rng, 3, 2) + 9, 1))
+    yield Case("one number", (reals(rng, 4, 3), np.int64(3)))
     yield Case("a pair", (_pencil(rng, 2, 2), (1, 0)))
     yield Case("a pair", (_pencil(rng, 3, 3), (0, 2)))
-    yield Case("a pair", (_real(rng, 2, 4), [2, 1]))
+    yield Case("a pair", (reals(rng, 2, 4), [2, 1]))
     height, width = (int(n) for n in rng.integers(2, 6, 2))
-    yield Case("a pair", (_real(rng, height, width), (3, 1)))
-    yield Case("a pair", (_real(rng, width, height), (1, 3)))
+    yield Case("a pair", (reals(rng, height, width), (3, 1)))
+    yield Case("a pair", (reals(rng, width, height), (1, 3)))
 
 
 ZERO_PAD = FunctionExercise(
@@ -546,7 +522,7 @@ ZERO_PAD = FunctionExercise(
         Misconception(
             "python_ints_only",
             "A NumPy integer is no `int` to isinstance, and no pair either.",
-            lambda image, padding: _pad_into_zeros(image, _python_ints_only(padding)),
+            lambda image, padding: _pad_into_zeros(image, python_ints_only(padding)),
         ),
         Misconception(
             "minus_zero",
@@ -599,7 +575,7 @@ ZERO_PAD = FunctionExercise(
 
 def _windows(padded: Array, kernel: Array, stride: Any, dilation: Any) -> Array:
     """Every window of a padded image: (H_out, W_out, K_h, K_w)."""
-    (s_h, s_w), (d_h, d_w) = _pair(stride), _pair(dilation)
+    (s_h, s_w), (d_h, d_w) = hw(stride), hw(dilation)
     span = (d_h * (kernel.shape[0] - 1) + 1, d_w * (kernel.shape[1] - 1) + 1)
     return sliding_window_view(padded, span)[::s_h, ::s_w, ::d_h, ::d_w]
 
@@ -622,7 +598,7 @@ def _correlate_by_im2col(
 def _correlate_by_shifting(
     image: Array, kernel: Array, stride: Any = 1, padding: Any = 0, dilation: Any = 1
 ) -> Array:
-    (s_h, s_w), (d_h, d_w) = _pair(stride), _pair(dilation)
+    (s_h, s_w), (d_h, d_w) = hw(stride), hw(dilation)
     padded = _padded(image, padding)
     out_h = (padded.shape[0] - d_h * (kernel.shape[0] - 1) - 1) // s_h + 1
     out_w = (padded.shape[1] - d_w * (kernel.shape[1] - 1) - 1) // s_w + 1
@@ -659,7 +635,7 @@ def _loop(
     square_image: bool = False,
 ) -> Array:
     """Four loops' worth of convolution, with its parts exchangeable: a mistake changes one."""
-    (s_h, s_w), (d_h, d_w) = _pair(stride), _pair(dilation)
+    (s_h, s_w), (d_h, d_w) = hw(stride), hw(dilation)
     padded = _padded(image, padding)
     height, width = padded.shape
     if square_image:
@@ -695,11 +671,6 @@ def _with_sizes(**change: Callable[[Any], Any]) -> Callable[..., Array]:
     return conv
 
 
-def _swapped(value: Any) -> tuple[int, int]:
-    first, second = _pair(value)
-    return second, first
-
-
 def _conv_with_padding(pad: Callable[..., Array]) -> Callable[..., Array]:
     def conv(
         image: Array, kernel: Array, stride: Any = 1, padding: Any = 0, dilation: Any = 1
@@ -729,7 +700,7 @@ def _conv_dilating_the_window_only(
     image: Array, kernel: Array, stride: Any = 1, padding: Any = 0, dilation: Any = 1
 ) -> Array:
     """A window over the edge makes a slice too short, which NumPy may or may not complain of."""
-    (s_h, s_w), (d_h, d_w) = _pair(stride), _pair(dilation)
+    (s_h, s_w), (d_h, d_w) = hw(stride), hw(dilation)
     padded, (k_h, k_w) = _padded(image, padding), kernel.shape
     out = np.zeros(((padded.shape[0] - k_h) // s_h + 1, (padded.shape[1] - k_w) // s_w + 1))
     for r in range(out.shape[0]):
@@ -757,26 +728,26 @@ def _conv_cases(rng: np.random.Generator) -> Iterator[Case]:
     one = "one window after another"
     yield Case(one, (_pencil(rng, 2, 2), _pencil(rng, 2, 2)))
     yield Case(one, (_pencil(rng, 3, 3), _pencil(rng, 2, 2)))
-    yield Case(one, (_whole(rng, 4, 4), _real(rng, 3, 3)), note="integers under fractions")
-    yield Case(one, (_real(rng, 4, 4), _pencil(rng, 2, 2)), note="fractions under integers")
+    yield Case(one, (wholes(rng, 4, 4), reals(rng, 3, 3)), note="integers under fractions")
+    yield Case(one, (reals(rng, 4, 4), _pencil(rng, 2, 2)), note="fractions under integers")
     yield Case("rectangles", (_pencil(rng, 2, 4), _pencil(rng, 1, 3)))
     yield Case("rectangles", (_pencil(rng, 5, 3), _pencil(rng, 2, 2)))
-    yield Case("rectangles", (_real(rng, 4, 5).astype(np.float32), _real(rng, 3, 2)))
+    yield Case("rectangles", (reals(rng, 4, 5).astype(np.float32), reals(rng, 3, 2)))
     yield Case("stride", (_pencil(rng, 4, 4), _pencil(rng, 2, 2)), {"stride": 2})
     yield Case("stride", (_pencil(rng, 5, 5), _pencil(rng, 2, 2)), {"stride": np.int64(3)})
-    yield Case("stride", (_real(rng, 6, 6), _real(rng, 3, 3)), {"stride": 2}, note="a rest is left")
+    yield Case("stride", (reals(rng, 6, 6), reals(rng, 3, 3)), {"stride": 2}, note="a rest is left")
     yield Case("padding", (_pencil(rng, 2, 2), _pencil(rng, 3, 3)), {"padding": 1})
-    yield Case("padding", (_real(rng, 4, 4), _real(rng, 3, 3)), {"padding": np.int64(2)})
+    yield Case("padding", (reals(rng, 4, 4), reals(rng, 3, 3)), {"padding": np.int64(2)})
     yield Case("dilation", (_pencil(rng, 3, 3), _pencil(rng, 2, 2)), {"dilation": 2})
     yield Case("dilation", (_pencil(rng, 5, 5), _pencil(rng, 2, 2)), {"dilation": 3})
-    yield Case("dilation", (_real(rng, 8, 8), _real(rng, 3, 3)), {"dilation": 3})
+    yield Case("dilation", (reals(rng, 8, 8), reals(rng, 3, 3)), {"dilation": 3})
     pairs = "height and width apart"
     yield Case(pairs, (_pencil(rng, 4, 4), _pencil(rng, 2, 2)), {"stride": (1, 2)})
     yield Case(pairs, (_pencil(rng, 3, 3), _pencil(rng, 3, 3)), {"padding": [0, 2]})
     yield Case(pairs, (_pencil(rng, 4, 5), _pencil(rng, 2, 2)), {"dilation": (3, 1)})
     yield Case(
         pairs,
-        (_real(rng, 5, 6), _real(rng, 2, 3)),
+        (reals(rng, 5, 6), reals(rng, 2, 3)),
         {"stride": (2, 3), "padding": (1, 2), "dilation": [3, 2]},
         note="all of them at once",
     )
@@ -881,7 +852,7 @@ CONV2D_SINGLE = FunctionExercise(
         Misconception(
             "stride_on_rows_only",
             "You jump along the rows' axis and not along the columns'.",
-            _with_sizes(stride=lambda v: (_pair(v)[0], 1)),
+            _with_sizes(stride=lambda v: (hw(v)[0], 1)),
         ),
         Misconception(
             "padding_ignored",
@@ -925,12 +896,12 @@ CONV2D_SINGLE = FunctionExercise(
             "dilation_counts_gaps",
             "You skip `dilation` pixels between taps: it is the step from tap to tap, 1 where they "
             "are neighbours.",
-            _with_sizes(dilation=lambda v: (_pair(v)[0] + 1, _pair(v)[1] + 1)),
+            _with_sizes(dilation=lambda v: (hw(v)[0] + 1, hw(v)[1] + 1)),
         ),
         Misconception(
             "height_and_width_swapped",
             "A pair is (height, width): its first number belongs to the rows.",
-            _with_sizes(stride=_swapped, padding=_swapped, dilation=_swapped),
+            _with_sizes(stride=wh, padding=wh, dilation=wh),
         ),
         Misconception(
             "one_number_only",
@@ -941,7 +912,7 @@ CONV2D_SINGLE = FunctionExercise(
             "python_ints_only",
             "A NumPy integer is no `int` to isinstance, and no pair either.",
             _with_sizes(
-                stride=_python_ints_only, padding=_python_ints_only, dilation=_python_ints_only
+                stride=python_ints_only, padding=python_ints_only, dilation=python_ints_only
             ),
         ),
         Misconception(
@@ -989,11 +960,11 @@ def _convolve_flipping_in_place(image: Array, kernel: Array) -> Array:
 def _convolution_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("square", (_pencil(rng, 2, 2), _pencil(rng, 2, 2)))
     yield Case("square", (_pencil(rng, 4, 4), _pencil(rng, 2, 2)))
-    yield Case("square", (_whole(rng, 4, 4), _real(rng, 3, 3)), note="integers under fractions")
-    yield Case("square", (_real(rng, 4, 4), _pencil(rng, 2, 2)), note="fractions under integers")
+    yield Case("square", (wholes(rng, 4, 4), reals(rng, 3, 3)), note="integers under fractions")
+    yield Case("square", (reals(rng, 4, 4), _pencil(rng, 2, 2)), note="fractions under integers")
     yield Case("rectangles", (_pencil(rng, 3, 4), _pencil(rng, 1, 3)))
     yield Case("rectangles", (_pencil(rng, 5, 4), _pencil(rng, 3, 2)))
-    yield Case("rectangles", (_real(rng, 4, 6), _real(rng, 2, 3)))
+    yield Case("rectangles", (reals(rng, 4, 6), reals(rng, 2, 3)))
 
 
 SPOT = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]])
@@ -1191,7 +1162,7 @@ def _visits(
     crop: bool = True,
 ) -> Array:
     """Every window adds 1 to its pixels on the padded image, whose padding then comes off."""
-    (k_h, k_w), (s_h, s_w), (p_h, p_w) = _pair(kernel), _pair(stride), _pair(padding)
+    (k_h, k_w), (s_h, s_w), (p_h, p_w) = hw(kernel), hw(stride), hw(padding)
     counts = np.zeros((height + 2 * p_h, width + 2 * p_w), dtype=int)
     for r in range(size(counts.shape[0] - k_h, s_h)):
         for c in range(size(counts.shape[1] - k_w, s_w)):
@@ -1202,7 +1173,7 @@ def _visits(
 def _visits_pixel_by_pixel(
     height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
 ) -> Array:
-    (k_h, k_w), (s_h, s_w), (p_h, p_w) = _pair(kernel), _pair(stride), _pair(padding)
+    (k_h, k_w), (s_h, s_w), (p_h, p_w) = hw(kernel), hw(stride), hw(padding)
 
     def along(position: int, n: int, k: int, s: int, p: int) -> int:
         starts = range(-p, n + p - k + 1, s)
@@ -1220,14 +1191,14 @@ def _visits_by_gradient(
     height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
 ) -> Array:
     """How much the sum of all outputs moves with each pixel, under a kernel of ones."""
-    ones = np.ones(_pair(kernel))
+    ones = np.ones(hw(kernel))
     image = np.zeros((height, width))
     grad_out = np.ones_like(_correlate(image, ones, stride, padding))
     return _image_gradient(grad_out, image, ones, stride, padding)
 
 
 def _visits_added(height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0) -> Array:
-    (k_h, k_w), (s_h, s_w), (p_h, p_w) = _pair(kernel), _pair(stride), _pair(padding)
+    (k_h, k_w), (s_h, s_w), (p_h, p_w) = hw(kernel), hw(stride), hw(padding)
     rows = _visits(height, 1, (k_h, 1), (s_h, 1), (p_h, 0))
     columns = _visits(1, width, (1, k_w), (1, s_w), (0, p_w))
     return rows + columns
@@ -1254,7 +1225,7 @@ def _visits_of_one_number(
 def _visits_between_p_and_minus_p(
     height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
 ) -> Array:
-    p_h, p_w = _pair(padding)
+    p_h, p_w = hw(padding)
     return _visits(height, width, kernel, stride, padding, crop=False)[p_h:-p_h, p_w:-p_w]
 
 
@@ -1262,7 +1233,7 @@ def _visits_from_every_pixel(
     height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
 ) -> Array:
     """Windows up to the last pixel, where a slice is cut off without a word."""
-    (k_h, k_w), (s_h, s_w), (p_h, p_w) = _pair(kernel), _pair(stride), _pair(padding)
+    (k_h, k_w), (s_h, s_w), (p_h, p_w) = hw(kernel), hw(stride), hw(padding)
     counts = np.zeros((height + 2 * p_h, width + 2 * p_w), dtype=int)
     for top in range(0, counts.shape[0], s_h):
         for left in range(0, counts.shape[1], s_w):
@@ -1274,7 +1245,7 @@ def _visits_over_the_unpadded(
     height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
 ) -> Array:
     """The padding is in the map and comes off again, but no window reaches its far end."""
-    (k_h, k_w), (s_h, s_w), (p_h, p_w) = _pair(kernel), _pair(stride), _pair(padding)
+    (k_h, k_w), (s_h, s_w), (p_h, p_w) = hw(kernel), hw(stride), hw(padding)
     counts = np.zeros((height + 2 * p_h, width + 2 * p_w), dtype=int)
     for top in range(0, height - k_h + 1, s_h):
         for left in range(0, width - k_w + 1, s_w):
@@ -1286,7 +1257,7 @@ def _visits_from_minus_padding(
     height: int, width: int, kernel: Any, stride: Any = 1, padding: Any = 0
 ) -> Array:
     """Windows placed on the bare map: a slice that starts below 0 counts from the end."""
-    (k_h, k_w), (s_h, s_w), (p_h, p_w) = _pair(kernel), _pair(stride), _pair(padding)
+    (k_h, k_w), (s_h, s_w), (p_h, p_w) = hw(kernel), hw(stride), hw(padding)
     counts = np.zeros((height, width), dtype=int)
     for top in range(-p_h, height + p_h - k_h + 1, s_h):
         for left in range(-p_w, width + p_w - k_w + 1, s_w):
@@ -1344,7 +1315,7 @@ VISIT_COUNTS = FunctionExercise(
             "kernel_area_everywhere",
             "Every pixel gets the number of the kernel's cells: near the border fewer windows "
             "reach it.",
-            lambda h, w, kernel, **sizes: np.full((h, w), int(np.prod(_pair(kernel)))),
+            lambda h, w, kernel, **sizes: np.full((h, w), int(np.prod(hw(kernel)))),
         ),
         Misconception(
             "last_window_missing",
@@ -1391,22 +1362,22 @@ VISIT_COUNTS = FunctionExercise(
         Misconception(
             "height_and_width_swapped",
             "A pair is (height, width): its first number belongs to the rows.",
-            _visits_as(kernel=_swapped, stride=_swapped, padding=_swapped),
+            _visits_as(kernel=wh, stride=wh, padding=wh),
         ),
         Misconception(
             "kernel_swapped",
             "The kernel's pair is (height, width): its first number belongs to the rows.",
-            _visits_as(kernel=_swapped),
+            _visits_as(kernel=wh),
         ),
         Misconception(
             "stride_swapped",
             "The stride's pair is (height, width): its first number belongs to the rows.",
-            _visits_as(stride=_swapped),
+            _visits_as(stride=wh),
         ),
         Misconception(
             "padding_swapped",
             "The padding's pair is (height, width): its first number belongs to the rows.",
-            _visits_as(padding=_swapped),
+            _visits_as(padding=wh),
         ),
         Misconception(
             "stride_ignored",
@@ -1468,7 +1439,7 @@ def _stamped(
     dtype: Any = float,
 ) -> Array:
     """The gradient of the padded image: every output stamps the kernel where its window stood."""
-    (s_h, s_w), (k_h, k_w) = _pair(stride), kernel.shape
+    (s_h, s_w), (k_h, k_w) = hw(stride), kernel.shape
     grad = np.zeros(_padded(image, padding).shape, dtype)
     for r in range(grad_out.shape[0]):
         for c in range(grad_out.shape[1]):
@@ -1480,7 +1451,7 @@ def _stamped(
 
 
 def _cropped(grad_padded: Array, padding: Any) -> Array:
-    p_h, p_w = _pair(padding)
+    p_h, p_w = hw(padding)
     height, width = grad_padded.shape
     return grad_padded[p_h : height - p_h, p_w : width - p_w]
 
@@ -1504,7 +1475,7 @@ def _backward_by_full_convolution(
     grad_out: Array, image: Array, kernel: Array, stride: Any = 1, padding: Any = 0
 ) -> tuple[Array, Array]:
     """As the chapter says it: spread grad_out out, pad it fully, slide the flipped kernel."""
-    (s_h, s_w), (p_h, p_w), (k_h, k_w) = _pair(stride), _pair(padding), kernel.shape
+    (s_h, s_w), (p_h, p_w), (k_h, k_w) = hw(stride), hw(padding), kernel.shape
     height, width = image.shape[0] + 2 * p_h, image.shape[1] + 2 * p_w
     spread = np.zeros((height - k_h + 1, width - k_w + 1))
     spread[::s_h, ::s_w][: grad_out.shape[0], : grad_out.shape[1]] = grad_out
@@ -1555,7 +1526,7 @@ def _kernel_gradient_unpadded(
     grad_out: Array, image: Array, kernel: Array, stride: Any, padding: Any
 ) -> Array:
     """The windows laid on the bare image, as far as they find pixels there."""
-    (s_h, s_w), (k_h, k_w) = _pair(stride), kernel.shape
+    (s_h, s_w), (k_h, k_w) = hw(stride), kernel.shape
     grad = np.zeros(kernel.shape)
     for r in range(grad_out.shape[0]):
         for c in range(grad_out.shape[1]):
@@ -1594,7 +1565,7 @@ def _backward_not_spread(
 def _between_p_and_minus_p(
     grad_out: Array, image: Array, kernel: Array, stride: Any, padding: Any
 ) -> Array:
-    p_h, p_w = _pair(padding)
+    p_h, p_w = hw(padding)
     return _stamped(grad_out, image, kernel, stride, padding)[p_h:-p_h, p_w:-p_w]
 
 
@@ -1602,14 +1573,14 @@ def _dropped_pixels_left_out(
     grad_out: Array, image: Array, kernel: Array, stride: Any, padding: Any
 ) -> Array:
     """The gradient of what the windows cover: too small where the floor dropped pixels."""
-    (s_h, s_w), (k_h, k_w) = _pair(stride), kernel.shape
+    (s_h, s_w), (k_h, k_w) = hw(stride), kernel.shape
     used = ((grad_out.shape[0] - 1) * s_h + k_h, (grad_out.shape[1] - 1) * s_w + k_w)
     return _cropped(_stamped(grad_out, np.zeros(used), kernel, stride, 0), padding)
 
 
 def _slid_rest_kept(grad_out: Array, image: Array, kernel: Array, stride: Any, pad: Any) -> Array:
     """Every place that the spread grad_out finds on the padded image: more where a rest is left."""
-    s_h, s_w = _pair(stride)
+    s_h, s_w = hw(stride)
     spread = np.zeros(((grad_out.shape[0] - 1) * s_h + 1, (grad_out.shape[1] - 1) * s_w + 1))
     spread[::s_h, ::s_w] = grad_out
     return _correlate(_padded(image, pad), spread)
@@ -1619,7 +1590,7 @@ def _backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(aspect: str, image: Array, kernel: Array, note: str = "", **sizes: Any) -> Case:
         shape = _correlate(image, kernel, **sizes).shape
         small = image.dtype == kernel.dtype == int
-        upstream = _pencil(rng, *shape) if small else _real(rng, *shape)
+        upstream = _pencil(rng, *shape) if small else reals(rng, *shape)
         return Case(aspect, (upstream, image, kernel), sizes, note=note)
 
     of_kernel, of_image = "gradient of the kernel", "gradient of the image"
@@ -1628,26 +1599,26 @@ def _backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     silent_image = "an image of zeros: the kernel's gradient is zero"
     yield case(of_kernel, _pencil(rng, 2, 3), np.zeros((2, 2), int), silent_kernel)
     yield case(of_kernel, _pencil(rng, 4, 4), np.zeros((3, 2), int), silent_kernel)
-    yield case(of_kernel, _real(rng, 3, 5), np.zeros((1, 3)), silent_kernel)
-    yield case(of_kernel, _real(rng, 3, 4), np.zeros((2, 2), int), silent_kernel)
-    mixed = (_pencil(rng, 2, 2), _real(rng, 3, 3), np.zeros((2, 2)))
+    yield case(of_kernel, reals(rng, 3, 5), np.zeros((1, 3)), silent_kernel)
+    yield case(of_kernel, reals(rng, 3, 4), np.zeros((2, 2), int), silent_kernel)
+    mixed = (_pencil(rng, 2, 2), reals(rng, 3, 3), np.zeros((2, 2)))
     yield Case(of_kernel, mixed, note="integers arrive, the image has fractions")
     yield case(of_image, np.zeros((2, 3), int), _pencil(rng, 2, 2), silent_image)
     yield case(of_image, np.zeros((4, 4), int), _pencil(rng, 3, 2), silent_image)
-    yield case(of_image, np.zeros((3, 5), int), _real(rng, 1, 3), silent_image)
-    mixed = (_pencil(rng, 2, 2), np.zeros((3, 3)), _real(rng, 2, 2))
+    yield case(of_image, np.zeros((3, 5), int), reals(rng, 1, 3), silent_image)
+    mixed = (_pencil(rng, 2, 2), np.zeros((3, 3)), reals(rng, 2, 2))
     yield Case(of_image, mixed, note="integers arrive, the kernel has fractions")
     yield case("stride", _pencil(rng, 4, 4), _pencil(rng, 2, 2), stride=2)
     yield case("stride", _pencil(rng, 4, 4), _pencil(rng, 1, 1), stride=3)
     yield case("stride", _pencil(rng, 5, 5), _pencil(rng, 2, 2), "a rest is left", stride=2)
-    yield case("stride", _real(rng, 6, 5), _real(rng, 3, 2), "a rest is left", stride=2)
+    yield case("stride", reals(rng, 6, 5), reals(rng, 3, 2), "a rest is left", stride=2)
     yield case("padding", _pencil(rng, 2, 2), _pencil(rng, 2, 2), padding=1)
-    yield case("padding", _real(rng, 3, 4), _real(rng, 3, 3), padding=np.int64(2))
+    yield case("padding", reals(rng, 3, 4), reals(rng, 3, 3), padding=np.int64(2))
     yield case("padding", _pencil(rng, 4, 4), _pencil(rng, 3, 3), padding=1, stride=2)
     apart = "height and width apart"
     yield case(apart, _pencil(rng, 4, 4), _pencil(rng, 2, 2), stride=(1, 2))
     yield case(apart, _pencil(rng, 3, 3), _pencil(rng, 3, 3), padding=[2, 0])
-    yield case(apart, _real(rng, 5, 6), _real(rng, 2, 3), stride=(2, 3), padding=(0, 1))
+    yield case(apart, reals(rng, 5, 6), reals(rng, 2, 3), stride=(2, 3), padding=(0, 1))
 
 
 _SMALL_IMAGE = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]])
@@ -2050,15 +2021,15 @@ def _shifted_in_place(image: Array, kernel: Array) -> Array:
 
 def _vectorised_cases(rng: np.random.Generator) -> Iterator[Case]:
     same = "the same numbers"
-    yield Case(same, (_whole(rng, 3, 3), _real(rng, 2, 2)), note="integers under fractions")
-    yield Case(same, (_real(rng, 3, 3), _pencil(rng, 2, 2)), note="fractions under integers")
+    yield Case(same, (wholes(rng, 3, 3), reals(rng, 2, 2)), note="integers under fractions")
+    yield Case(same, (reals(rng, 3, 3), _pencil(rng, 2, 2)), note="fractions under integers")
     yield Case(same, (_pencil(rng, 3, 4), _pencil(rng, 2, 2)))
-    yield Case(same, (_real(rng, 5, 4), _real(rng, 2, 3)))
+    yield Case(same, (reals(rng, 5, 4), reals(rng, 2, 3)))
     # A number of 4 bytes: who counts on 8 for a step through memory (`as_strided`) goes astray.
-    single = _real(rng, 5, 6).astype(np.float32)
-    yield Case(same, (single, _real(rng, 3, 2)), note="an image of float32")
-    yield Case(same, (_real(rng, 4, 6), _real(rng, 3, 1)))
-    large = (_real(rng, 60, 64), _real(rng, 2, 3))
+    single = reals(rng, 5, 6).astype(np.float32)
+    yield Case(same, (single, reals(rng, 3, 2)), note="an image of float32")
+    yield Case(same, (reals(rng, 4, 6), reals(rng, 3, 1)))
+    large = (reals(rng, 60, 64), reals(rng, 2, 3))
     yield Case("no loop over pixels", large, max_steps=_STEPS)
 
 

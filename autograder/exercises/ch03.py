@@ -6,12 +6,10 @@ axis is which, and in the sizes that chapter 02 was about.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from autograder.exercise import (
@@ -25,23 +23,24 @@ from autograder.exercise import (
     QuestionExercise,
     choices,
 )
+from autograder.exercises.parts import (
+    SCIPY_CONVOLUTIONS,
+    Array,
+    hw,
+    one_number,
+    python_ints_only,
+    reals,
+    wh,
+    wholes,
+)
 from course_lib import cost, ops
-
-Array = npt.NDArray[Any]
 
 # The example that runs through the chapter: one image of two channels, two kernels.
 IMAGE = np.array([[[[1, 2, 0], [0, 1, 3], [2, 0, 1]], [[0, 1, 1], [2, 0, 1], [1, 3, 0]]]])
 KERNELS = np.array([[[[1, 0], [0, 1]], [[0, 2], [1, 0]]], [[[1, -1], [0, 0]], [[0, 0], [1, 0]]]])
 
 _LIBRARY_CONVOLUTIONS = (
-    "scipy.signal.convolve",
-    "scipy.signal.convolve2d",
-    "scipy.signal.correlate",
-    "scipy.signal.correlate2d",
-    "scipy.signal.fftconvolve",
-    "scipy.signal.oaconvolve",
-    "scipy.ndimage.convolve",
-    "scipy.ndimage.correlate",
+    *SCIPY_CONVOLUTIONS,
     "torch:aten.convolution",
     "course_lib.ops.conv2d",
     "course_lib.ops.conv3d",
@@ -49,66 +48,33 @@ _LIBRARY_CONVOLUTIONS = (
 )
 
 
-def _whole(rng: np.random.Generator, *shape: int) -> Array:
-    """Small integers of both signs."""
-    return rng.integers(-4, 5, shape)
-
-
-def _real(rng: np.random.Generator, *shape: int) -> Array:
-    """Numbers with decimals, of both signs: nothing about them is symmetric."""
-    return np.round(rng.normal(0.0, 2.0, shape), 2)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    first, second = np.broadcast_to(value, 2)
-    return int(first), int(second)
-
-
-def _swapped(value: Any) -> tuple[int, int]:
-    height, width = _pair(value)
-    return width, height
-
-
-def _one_number(value: Any) -> int:
-    """What arithmetic with `value` needs: a tuple or a list raises TypeError."""
-    return operator.index(value)
-
-
-def _python_ints_only(value: Any) -> tuple[int, int]:
-    """Read one number or a pair as many do; a NumPy integer is neither an int nor a pair."""
-    if isinstance(value, int):
-        return value, value
-    first, second = value
-    return first, second
-
-
 def _same(value: Any) -> Any:
     return value
 
 
 def _padded(x: Array, padding: Any) -> Array:
-    above, aside = _pair(padding)
+    above, aside = hw(padding)
     return np.pad(x, ((0, 0), (0, 0), (above, above), (aside, aside)))
 
 
 def _padded_before_only(x: Array, padding: Any) -> Array:
-    above, aside = _pair(padding)
+    above, aside = hw(padding)
     return np.pad(x, ((0, 0), (0, 0), (above, 0), (aside, 0)))
 
 
 def _padded_on_every_axis(x: Array, padding: Any) -> Array:
-    above, aside = _pair(padding)
+    above, aside = hw(padding)
     return np.pad(x, ((above, above), (above, above), (above, above), (aside, aside)))
 
 
 def _padded_with_the_border(x: Array, padding: Any) -> Array:
-    above, aside = _pair(padding)
+    above, aside = hw(padding)
     return np.pad(x, ((0, 0), (0, 0), (above, above), (aside, aside)), mode="edge")
 
 
 def _windows(padded: Array, kernel_size: Any, stride: Any, dilation: Any = 1) -> Array:
     """Every window of a padded batch: (N, C, H_out, W_out, K_h, K_w)."""
-    (k_h, k_w), (s_h, s_w), (d_h, d_w) = _pair(kernel_size), _pair(stride), _pair(dilation)
+    (k_h, k_w), (s_h, s_w), (d_h, d_w) = hw(kernel_size), hw(stride), hw(dilation)
     span = (d_h * (k_h - 1) + 1, d_w * (k_w - 1) + 1)
     view = sliding_window_view(padded, span, axis=(2, 3))
     return np.asarray(view[:, :, ::s_h, ::s_w, ::d_h, ::d_w])
@@ -160,7 +126,7 @@ _layer = _layer_as()
 def _layer_by_loops(
     x: Array, weight: Array, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1
 ) -> Array:
-    (s_h, s_w), (d_h, d_w) = _pair(stride), _pair(dilation)
+    (s_h, s_w), (d_h, d_w) = hw(stride), hw(dilation)
     c_out, c_in, k_h, k_w = weight.shape
     wide = _padded(x, padding)
     out_h = (wide.shape[2] - d_h * (k_h - 1) - 1) // s_h + 1
@@ -210,11 +176,9 @@ def _layer_by_unfold(
 
     batch = torch.tensor(np.asarray(x, float))
     k_h, k_w = weight.shape[2:]
-    p_h, p_w = _pair(padding)
-    columns = torch.nn.functional.unfold(
-        batch, (k_h, k_w), _pair(dilation), (p_h, p_w), _pair(stride)
-    )
-    d_h, s_h = _pair(dilation)[0], _pair(stride)[0]
+    p_h, p_w = hw(padding)
+    columns = torch.nn.functional.unfold(batch, (k_h, k_w), hw(dilation), (p_h, p_w), hw(stride))
+    d_h, s_h = hw(dilation)[0], hw(stride)[0]
     out_h = (x.shape[2] + 2 * p_h - d_h * (k_h - 1) - 1) // s_h + 1
     matrix = torch.tensor(np.asarray(weight, float)).reshape(len(weight), -1)
     out = (matrix @ columns).reshape(len(x), len(weight), out_h, -1)
@@ -271,9 +235,9 @@ def _layer_cases(rng: np.random.Generator) -> Iterator[Case]:
         note: str = "",
         **sizes: Any,
     ) -> Case:
-        given = [_real(rng, *x), _real(rng, *weight)]
+        given = [reals(rng, *x), reals(rng, *weight)]
         if bias:
-            given.append(_real(rng, weight[0]) + 0.5)
+            given.append(reals(rng, weight[0]) + 0.5)
         return Case(aspect, tuple(given), sizes, note=note)
 
     yield case("channels", (1, 2, 1, 1), (1, 2, 1, 1), note="one pixel, two channels")
@@ -282,9 +246,9 @@ def _layer_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield case("dilation", (1, 1, 7, 5), (1, 1, 2, 2), stride=2, padding=1, dilation=(3, 1))
     yield case("channels", (1, 3, 3, 4), (1, 3, 2, 2))
     yield case("channels", (1, 2, 4, 3), (1, 2, 3, 2))
-    whole = (_whole(rng, 1, 2, 3, 3) + 7, np.round(_real(rng, 1, 2, 2, 2) + 0.25, 2))
+    whole = (wholes(rng, 1, 2, 3, 3) + 7, np.round(reals(rng, 1, 2, 2, 2) + 0.25, 2))
     yield Case("channels", whole, note="an image of integers")
-    whole = (np.round(_real(rng, 1, 2, 3, 3) + 0.25, 2), _whole(rng, 1, 2, 2, 2) + 5)
+    whole = (np.round(reals(rng, 1, 2, 3, 3) + 0.25, 2), wholes(rng, 1, 2, 2, 2) + 5)
     yield Case("channels", whole, note="a kernel of integers")
     yield case("kernels", (1, 1, 2, 3), (2, 1, 2, 2))
     yield case("kernels", (1, 2, 3, 4), (2, 2, 2, 3), note="as many kernels as channels")
@@ -294,7 +258,7 @@ def _layer_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield case("batch", (2, 2, 4, 3), (3, 2, 3, 2))
     yield case("bias", (1, 2, 2, 2), (1, 2, 2, 2), bias=True)
     yield case("bias", (1, 2, 3, 4), (3, 2, 2, 2), bias=True, note="three maps, three columns")
-    only = (_whole(rng, 1, 2, 3, 3), _whole(rng, 2, 2, 2, 2), np.array([0.25, -1.5]))
+    only = (wholes(rng, 1, 2, 3, 3), wholes(rng, 2, 2, 2, 2), np.array([0.25, -1.5]))
     yield Case("bias", only, note="fractions in the bias alone")
     yield case("stride", (1, 2, 4, 4), (2, 2, 2, 2), stride=2)
     yield case("stride", (2, 1, 5, 7), (1, 1, 2, 3), stride=(2, 3))
@@ -526,19 +490,17 @@ CONV2D = FunctionExercise(
         Misconception(
             "height_and_width_swapped",
             "A pair is (height, width): its first number belongs to the rows.",
-            _layer_as(stride=_swapped, padding=_swapped, dilation=_swapped),
+            _layer_as(stride=wh, padding=wh, dilation=wh),
         ),
         Misconception(
             "one_number_only",
             "Your function takes single numbers; each of them may also be a (height, width) pair.",
-            _layer_as(stride=_one_number, padding=_one_number, dilation=_one_number),
+            _layer_as(stride=one_number, padding=one_number, dilation=one_number),
         ),
         Misconception(
             "python_ints_only",
             "A NumPy integer is no `int` to isinstance, and no pair either.",
-            _layer_as(
-                stride=_python_ints_only, padding=_python_ints_only, dilation=_python_ints_only
-            ),
+            _layer_as(stride=python_ints_only, padding=python_ints_only, dilation=python_ints_only),
         ),
     ),
     forbidden=_LIBRARY_CONVOLUTIONS,
@@ -629,9 +591,9 @@ def _pointwise_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(
         aspect: str, x: tuple[int, ...], c_out: int, bias: bool = False, note: str = ""
     ) -> Case:
-        given = [_real(rng, *x), _real(rng, c_out, x[1], 1, 1)]
+        given = [reals(rng, *x), reals(rng, c_out, x[1], 1, 1)]
         if bias:
-            given.append(_real(rng, c_out) + 0.5)
+            given.append(reals(rng, c_out) + 0.5)
         return Case(aspect, tuple(given), note=note)
 
     one = "one pixel"
@@ -818,7 +780,7 @@ _columns = _columns_as()
 
 
 def _columns_by_loops(x: Array, kernel_size: Any, stride: Any = 1, padding: Any = 0) -> Array:
-    (k_h, k_w), (s_h, s_w) = _pair(kernel_size), _pair(stride)
+    (k_h, k_w), (s_h, s_w) = hw(kernel_size), hw(stride)
     wide = _padded(x, padding)
     out_h, out_w = (wide.shape[2] - k_h) // s_h + 1, (wide.shape[3] - k_w) // s_w + 1
     columns = np.zeros((len(x), x.shape[1] * k_h * k_w, out_h * out_w))
@@ -832,7 +794,7 @@ def _columns_by_loops(x: Array, kernel_size: Any, stride: Any = 1, padding: Any 
 
 def _columns_tap_by_tap(x: Array, kernel_size: Any, stride: Any = 1, padding: Any = 0) -> Array:
     """Row by row: one row of the matrix is the image, shifted by the tap and cut."""
-    (k_h, k_w), (s_h, s_w) = _pair(kernel_size), _pair(stride)
+    (k_h, k_w), (s_h, s_w) = hw(kernel_size), hw(stride)
     wide = _padded(x, padding)
     height, width = wide.shape[2] - k_h + 1, wide.shape[3] - k_w + 1
     rows = [
@@ -871,22 +833,22 @@ def _columns_of_tiles(x: Array, kernel_size: Any, stride: Any = 1, padding: Any 
 
 
 def _columns_cases(rng: np.random.Generator) -> Iterator[Case]:
-    yield Case("one channel", (_whole(rng, 1, 1, 2, 3), 2))
-    yield Case("one channel", (_real(rng, 1, 1, 4, 3), (2, 1)))
-    yield Case("one channel", (_real(rng, 1, 1, 3, 4), [1, 3]))
-    yield Case("one channel", (_real(rng, 1, 1, 4, 4), np.int64(2)))
-    yield Case("channels", (_real(rng, 1, 2, 2, 2), 2))
-    yield Case("channels", (_real(rng, 1, 3, 3, 4), (2, 3)))
-    yield Case("channels", (_real(rng, 1, 2, 4, 3), 1), note="a kernel of one pixel")
-    yield Case("batch", (_real(rng, 2, 1, 2, 3), 2))
-    yield Case("batch", (_real(rng, 3, 2, 3, 3), (2, 2)))
-    yield Case("batch", (_real(rng, 2, 3, 4, 3), (1, 2)))
-    yield Case("stride", (_real(rng, 1, 1, 4, 4), 2), {"stride": 2})
-    yield Case("stride", (_real(rng, 1, 2, 5, 4), (3, 2)), {"stride": (2, 1)})
-    yield Case("stride", (_real(rng, 2, 1, 6, 5), 3), {"stride": [1, 2]})
-    yield Case("padding", (_real(rng, 1, 1, 2, 2), 2), {"padding": 1})
-    yield Case("padding", (_real(rng, 1, 2, 2, 3), 3), {"padding": (1, 0), "stride": 1})
-    yield Case("padding", (_real(rng, 2, 2, 3, 2), (2, 3)), {"padding": np.int64(2), "stride": 3})
+    yield Case("one channel", (wholes(rng, 1, 1, 2, 3), 2))
+    yield Case("one channel", (reals(rng, 1, 1, 4, 3), (2, 1)))
+    yield Case("one channel", (reals(rng, 1, 1, 3, 4), [1, 3]))
+    yield Case("one channel", (reals(rng, 1, 1, 4, 4), np.int64(2)))
+    yield Case("channels", (reals(rng, 1, 2, 2, 2), 2))
+    yield Case("channels", (reals(rng, 1, 3, 3, 4), (2, 3)))
+    yield Case("channels", (reals(rng, 1, 2, 4, 3), 1), note="a kernel of one pixel")
+    yield Case("batch", (reals(rng, 2, 1, 2, 3), 2))
+    yield Case("batch", (reals(rng, 3, 2, 3, 3), (2, 2)))
+    yield Case("batch", (reals(rng, 2, 3, 4, 3), (1, 2)))
+    yield Case("stride", (reals(rng, 1, 1, 4, 4), 2), {"stride": 2})
+    yield Case("stride", (reals(rng, 1, 2, 5, 4), (3, 2)), {"stride": (2, 1)})
+    yield Case("stride", (reals(rng, 2, 1, 6, 5), 3), {"stride": [1, 2]})
+    yield Case("padding", (reals(rng, 1, 1, 2, 2), 2), {"padding": 1})
+    yield Case("padding", (reals(rng, 1, 2, 2, 3), 3), {"padding": (1, 0), "stride": 1})
+    yield Case("padding", (reals(rng, 2, 2, 3, 2), (2, 3)), {"padding": np.int64(2), "stride": 3})
 
 
 IM2COL = FunctionExercise(
@@ -992,18 +954,18 @@ IM2COL = FunctionExercise(
         Misconception(
             "height_and_width_swapped",
             "A pair is (height, width): its first number belongs to the rows.",
-            _columns_as(kernel_size=_swapped, stride=_swapped, padding=_swapped),
+            _columns_as(kernel_size=wh, stride=wh, padding=wh),
         ),
         Misconception(
             "one_number_only",
             "Your function takes single numbers; each of them may also be a (height, width) pair.",
-            _columns_as(kernel_size=_one_number, stride=_one_number, padding=_one_number),
+            _columns_as(kernel_size=one_number, stride=one_number, padding=one_number),
         ),
         Misconception(
             "python_ints_only",
             "A NumPy integer is no `int` to isinstance, and no pair either.",
             _columns_as(
-                kernel_size=_python_ints_only, stride=_python_ints_only, padding=_python_ints_only
+                kernel_size=python_ints_only, stride=python_ints_only, padding=python_ints_only
             ),
         ),
     ),
@@ -1045,7 +1007,7 @@ def _stamped(
     start: Callable[[int, int], int] = lambda index, step: index * step,
 ) -> Array:
     """The gradient of the padded batch: every output stamps its kernel where its window stood."""
-    (s_h, s_w), (k_h, k_w) = _pair(stride), weight.shape[2:]
+    (s_h, s_w), (k_h, k_w) = hw(stride), weight.shape[2:]
     grad = np.zeros(_padded(x, padding).shape, dtype)
     for r in range(grad_out.shape[2]):
         for q in range(grad_out.shape[3]):
@@ -1057,7 +1019,7 @@ def _stamped(
 
 
 def _cropped(grad_padded: Array, padding: Any) -> Array:
-    p_h, p_w = _pair(padding)
+    p_h, p_w = hw(padding)
     height, width = grad_padded.shape[2:]
     return grad_padded[:, :, p_h : height - p_h, p_w : width - p_w]
 
@@ -1119,7 +1081,7 @@ def _backward_by_columns(
     columns = _columns(x, weight.shape[2:], stride, padding)
     grad_weight = np.einsum("nol,nkl->ok", flat, columns).reshape(weight.shape)
     grad_columns = np.einsum("ok,nol->nkl", weight.reshape(c_out, -1), flat)
-    (s_h, s_w), (k_h, k_w) = _pair(stride), weight.shape[2:]
+    (s_h, s_w), (k_h, k_w) = hw(stride), weight.shape[2:]
     out_h, out_w = grad_out.shape[2:]
     pieces = grad_columns.reshape(n, x.shape[1], k_h, k_w, out_h, out_w)
     grad = np.zeros(_padded(x, padding).shape)
@@ -1179,7 +1141,7 @@ def _dropped_pixels_left_out(
     grad_out: Array, x: Array, weight: Array, stride: Any, padding: Any
 ) -> Array:
     """The gradient of what the windows cover: too small where the floor dropped pixels."""
-    (s_h, s_w), (k_h, k_w) = _pair(stride), weight.shape[2:]
+    (s_h, s_w), (k_h, k_w) = hw(stride), weight.shape[2:]
     used_h, used_w = (grad_out.shape[2] - 1) * s_h + k_h, (grad_out.shape[3] - 1) * s_w + k_w
     used = np.zeros((*x.shape[:2], used_h, used_w))
     return _cropped(_stamped(grad_out, used, weight, stride, 0), padding)
@@ -1188,7 +1150,7 @@ def _dropped_pixels_left_out(
 def _between_p_and_minus_p(
     grad_out: Array, x: Array, weight: Array, stride: Any, padding: Any
 ) -> Array:
-    p_h, p_w = _pair(padding)
+    p_h, p_w = hw(padding)
     return _stamped(grad_out, x, weight, stride, padding)[:, :, p_h:-p_h, p_w:-p_w]
 
 
@@ -1204,7 +1166,7 @@ def _unpadded_weight_gradient(
 def _backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(aspect: str, x: Array, weight: Array, note: str = "", **sizes: Any) -> Case:
         shape = _layer(x, weight, None, **sizes).shape
-        upstream = _whole(rng, *shape) if note else _real(rng, *shape)
+        upstream = wholes(rng, *shape) if note else reals(rng, *shape)
         if note and "bias" not in aspect:
             # Its sum over each map is 0, so that the bias may be wrong without harm.
             flat = upstream.swapaxes(0, 1).reshape(shape[1], -1)
@@ -1221,18 +1183,18 @@ def _backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield case(of_bias, np.zeros((1, 1, 2, 2)), np.zeros((2, 1, 2, 2)), silent_both)
     yield case(of_bias, np.zeros((2, 1, 2, 3)), np.zeros((2, 1, 1, 2)), silent_both)
     yield case(of_bias, np.zeros((2, 2, 3, 3)), np.zeros((3, 2, 2, 1)), silent_both)
-    yield case(of_weight, _real(rng, 1, 2, 2, 3), np.zeros((1, 2, 2, 2)), silent_weight)
-    yield case(of_weight, _real(rng, 2, 2, 3, 3), np.zeros((3, 2, 2, 2)), silent_weight)
-    yield case(of_weight, _real(rng, 2, 3, 4, 3), np.zeros((2, 3, 3, 2)), silent_weight)
-    yield case(of_input, np.zeros((1, 2, 2, 3)), _real(rng, 1, 2, 2, 2), silent_input)
-    yield case(of_input, np.zeros((2, 2, 3, 3)), _real(rng, 3, 2, 2, 2), silent_input)
-    yield case(of_input, np.zeros((2, 3, 4, 3), int), _real(rng, 2, 3, 2, 1), silent_input)
-    yield case("stride", _real(rng, 1, 1, 4, 4), _real(rng, 2, 1, 2, 2), stride=2)
-    yield case("stride", _real(rng, 2, 2, 4, 5), _real(rng, 1, 2, 3, 2), stride=(1, 2))
-    yield case("stride", _real(rng, 1, 2, 6, 5), _real(rng, 2, 2, 2, 2), stride=np.int64(3))
-    yield case("padding", _real(rng, 1, 1, 2, 2), _real(rng, 1, 1, 2, 2), padding=1)
-    yield case("padding", _real(rng, 2, 2, 3, 2), _real(rng, 2, 2, 3, 2), padding=[2, 1])
-    yield case("padding", _real(rng, 1, 2, 4, 3), _real(rng, 2, 2, 2, 3), padding=(0, 1), stride=2)
+    yield case(of_weight, reals(rng, 1, 2, 2, 3), np.zeros((1, 2, 2, 2)), silent_weight)
+    yield case(of_weight, reals(rng, 2, 2, 3, 3), np.zeros((3, 2, 2, 2)), silent_weight)
+    yield case(of_weight, reals(rng, 2, 3, 4, 3), np.zeros((2, 3, 3, 2)), silent_weight)
+    yield case(of_input, np.zeros((1, 2, 2, 3)), reals(rng, 1, 2, 2, 2), silent_input)
+    yield case(of_input, np.zeros((2, 2, 3, 3)), reals(rng, 3, 2, 2, 2), silent_input)
+    yield case(of_input, np.zeros((2, 3, 4, 3), int), reals(rng, 2, 3, 2, 1), silent_input)
+    yield case("stride", reals(rng, 1, 1, 4, 4), reals(rng, 2, 1, 2, 2), stride=2)
+    yield case("stride", reals(rng, 2, 2, 4, 5), reals(rng, 1, 2, 3, 2), stride=(1, 2))
+    yield case("stride", reals(rng, 1, 2, 6, 5), reals(rng, 2, 2, 2, 2), stride=np.int64(3))
+    yield case("padding", reals(rng, 1, 1, 2, 2), reals(rng, 1, 1, 2, 2), padding=1)
+    yield case("padding", reals(rng, 2, 2, 3, 2), reals(rng, 2, 2, 3, 2), padding=[2, 1])
+    yield case("padding", reals(rng, 1, 2, 4, 3), reals(rng, 2, 2, 2, 3), padding=(0, 1), stride=2)
 
 
 _UPSTREAM = np.array([[[[1, 0], [0, 2]], [[0, 3], [0, 0]]]])
@@ -1421,7 +1383,7 @@ def _cost_as(
     flops: Callable[[Any], Any] = lambda macs: 2 * macs,
     shape: Callable[[int, int, int], Any] = lambda c_out, h, w: (c_out, h, w),
     sizes: Callable[..., tuple[int, int]] | None = None,
-    kernel: Callable[[Any], tuple[int, int]] = _pair,
+    kernel: Callable[[Any], tuple[int, int]] = hw,
 ) -> Callable[..., Cost]:
     """The cost of a layer, right but for the parts that are given."""
 
@@ -1457,8 +1419,8 @@ def _out_size(
 ) -> tuple[int, int]:
     sizes = []
     for axis, n in enumerate((height, width)):
-        span = _pair(dilation)[axis] * (kernel[axis] - 1) + 1
-        sizes.append((n + 2 * _pair(padding)[axis] - span) // _pair(stride)[axis] + 1)
+        span = hw(dilation)[axis] * (kernel[axis] - 1) + 1
+        sizes.append((n + 2 * hw(padding)[axis] - span) // hw(stride)[axis] + 1)
     return sizes[0], sizes[1]
 
 
@@ -1475,7 +1437,7 @@ def _cost_by_counting(
     bias: bool = True,
 ) -> Cost:
     """Make the arrays and look how large they are."""
-    weight = np.zeros((c_out, c_in // groups, *_pair(kernel_size)))
+    weight = np.zeros((c_out, c_in // groups, *hw(kernel_size)))
     image = np.zeros((1, 1, height, width))
     windows = _windows(_padded(image, padding), kernel_size, stride, dilation)
     positions = windows.shape[2] * windows.shape[3]
@@ -1502,7 +1464,7 @@ def _size_as(change: Callable[..., tuple[Any, Any, Any]]) -> Callable[..., tuple
 def _padding_once(
     height: int, width: int, kernel: tuple[int, int], stride: Any, padding: Any, dilation: Any
 ) -> tuple[int, int]:
-    p_h, p_w = _pair(padding)
+    p_h, p_w = hw(padding)
     return _out_size(height + p_h, width + p_w, kernel, stride, 0, dilation)
 
 
@@ -1669,35 +1631,35 @@ CONV_COST = FunctionExercise(
                     height,
                     width,
                     (kernel[1], kernel[0]),
-                    _swapped(stride),
-                    _swapped(padding),
-                    _swapped(dilation),
+                    wh(stride),
+                    wh(padding),
+                    wh(dilation),
                 )
             ),
         ),
         Misconception(
             "square_kernels_only",
             "You square the kernel's first number: a kernel may be a (height, width) pair.",
-            _cost_as(kernel=lambda value: (_pair(value)[0], _pair(value)[0])),
+            _cost_as(kernel=lambda value: (hw(value)[0], hw(value)[0])),
         ),
         Misconception(
             "one_number_only",
             "Your function takes single numbers; sizes may also be (height, width) pairs.",
             _cost_as(
-                kernel=lambda value: (_one_number(value), _one_number(value)),
-                sizes=_size_as(lambda s, p, d: (_one_number(s), _one_number(p), _one_number(d))),
+                kernel=lambda value: (one_number(value), one_number(value)),
+                sizes=_size_as(lambda s, p, d: (one_number(s), one_number(p), one_number(d))),
             ),
         ),
         Misconception(
             "python_ints_only",
             "A NumPy integer is no `int` to isinstance, and no pair either.",
             _cost_as(
-                kernel=_python_ints_only,
+                kernel=python_ints_only,
                 sizes=_size_as(
                     lambda s, p, d: (
-                        _python_ints_only(s),
-                        _python_ints_only(p),
-                        _python_ints_only(d),
+                        python_ints_only(s),
+                        python_ints_only(p),
+                        python_ints_only(d),
                     )
                 ),
             ),
@@ -1749,7 +1711,7 @@ def _with_groups_taken_twice(
 def _with_the_gaps_counted(
     c_in: int, c_out: int, kernel_size: Any, *given: Any, dilation: Any = 1, **sizes: Any
 ) -> Cost:
-    spans = [d * (k - 1) + 1 for d, k in zip(_pair(dilation), _pair(kernel_size), strict=True)]
+    spans = [d * (k - 1) + 1 for d, k in zip(hw(dilation), hw(kernel_size), strict=True)]
     return _cost_as()(c_in, c_out, spans, *given, **sizes)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from autograder.exercise import (
@@ -23,10 +22,10 @@ from autograder.exercise import (
     QuestionExercise,
     choices,
 )
+from autograder.exercises.parts import Array, distinct, hw, python_ints_only, reals, wh
 from autograder.plain import Bound
 from course_lib import ops, shifts
 
-Array = npt.NDArray[Any]
 Op = Callable[[Array], Array]
 
 # The example that runs through the chapter: (1, 1, 4, 4).
@@ -57,24 +56,9 @@ def _whole(rng: np.random.Generator, *shape: int) -> Array:
     return rng.integers(-9, 10, shape)
 
 
-def _real(rng: np.random.Generator, *shape: int) -> Array:
-    """Numbers with decimals, of both signs."""
-    return np.round(rng.normal(0.0, 2.0, shape), 2)
-
-
 def _negative(rng: np.random.Generator, *shape: int) -> Array:
     """Numbers with decimals, all below zero."""
     return np.round(-0.5 - 4 * rng.random(shape), 2)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    first, second = np.broadcast_to(value, 2)
-    return int(first), int(second)
-
-
-def _swapped(value: Any) -> tuple[int, int]:
-    first, second = _pair(value)
-    return second, first
 
 
 def _single(value: Any) -> tuple[int, int]:
@@ -82,14 +66,6 @@ def _single(value: Any) -> tuple[int, int]:
     if not isinstance(value, int | np.integer):
         raise TypeError("can only be one number")
     return int(value), int(value)
-
-
-def _python_ints_only(value: Any) -> tuple[int, int]:
-    """Read one number or a pair as many do; a NumPy integer is neither an int nor a pair."""
-    if isinstance(value, int):
-        return value, value
-    first, second = value
-    return first, second
 
 
 def _bordered(x: Array, padding: tuple[int, int], border: float) -> Array:
@@ -126,7 +102,7 @@ def _pool(
     one: Reduce,
     border: float = 0.0,
     size: Callable[[int, int], int] = _floor,
-    read: Callable[[Any], tuple[int, int]] = _pair,
+    read: Callable[[Any], tuple[int, int]] = hw,
     unsaid: Any = None,
     whole_numbers: bool = False,
 ) -> Array:
@@ -182,17 +158,17 @@ def _by_windows(
     reduce: Callable[..., Any], border: float
 ) -> Callable[[Array, Any, Any, Any], Array]:
     def pool(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Array:
-        step = _pair(kernel_size if stride is None else stride)
-        padded = _bordered(x, _pair(padding), border)
-        return np.asarray(reduce(_windows(padded, _pair(kernel_size), step), axis=(4, 5)))
+        step = hw(kernel_size if stride is None else stride)
+        padded = _bordered(x, hw(padding), border)
+        return np.asarray(reduce(_windows(padded, hw(kernel_size), step), axis=(4, 5)))
 
     return pool
 
 
 def _max_by_shifting(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Array:
     """All windows at once, one pixel of the kernel after the other."""
-    (k_h, k_w), (s_h, s_w) = _pair(kernel_size), _pair(kernel_size if stride is None else stride)
-    padded = _bordered(x, _pair(padding), -np.inf)
+    (k_h, k_w), (s_h, s_w) = hw(kernel_size), hw(kernel_size if stride is None else stride)
+    padded = _bordered(x, hw(padding), -np.inf)
     rows, columns = _floor(padded.shape[2] - k_h, s_h), _floor(padded.shape[3] - k_w, s_w)
     out = np.full((*x.shape[:2], rows, columns), -np.inf)
     for i in range(k_h):
@@ -204,8 +180,8 @@ def _max_by_shifting(x: Array, kernel_size: Any, stride: Any = None, padding: An
 
 def _avg_by_summed_areas(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Array:
     """The sum of a window from four corners of a table of sums."""
-    (k_h, k_w), (s_h, s_w) = _pair(kernel_size), _pair(kernel_size if stride is None else stride)
-    padded = _bordered(x, _pair(padding), 0.0)
+    (k_h, k_w), (s_h, s_w) = hw(kernel_size), hw(kernel_size if stride is None else stride)
+    padded = _bordered(x, hw(padding), 0.0)
     table = np.pad(padded.cumsum(2).cumsum(3), ((0, 0), (0, 0), (1, 0), (1, 0)))
     high, wide = padded.shape[2] - k_h + 1, padded.shape[3] - k_w + 1
     total = (
@@ -227,7 +203,7 @@ def _padding_given_ignored(pool: Callable[..., Array]) -> Callable[..., Array]:
 
 def _stride_on_rows_only(pool: Callable[..., Array]) -> Callable[..., Array]:
     def pooled(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Array:
-        down = _pair(kernel_size if stride is None else stride)[0]
+        down = hw(kernel_size if stride is None else stride)[0]
         return pool(x, kernel_size, (down, 1), padding)
 
     return pooled
@@ -240,31 +216,31 @@ def _pool_cases(rng: np.random.Generator) -> Iterator[Case]:
     side = "windows side by side"
     yield Case(side, (_negative(rng, 1, 1, 2, 2), 2), note="all values are negative")
     yield Case(side, (_whole(rng, 1, 1, 4, 4), 2))
-    yield Case(side, (_real(rng, 1, 1, 5, 6), 2), note="a rest is left")
-    yield Case(side, (_real(rng, 1, 1, 6, 8), np.int64(3)), note="a rest is left")
+    yield Case(side, (reals(rng, 1, 1, 5, 6), 2), note="a rest is left")
+    yield Case(side, (reals(rng, 1, 1, 6, 8), np.int64(3)), note="a rest is left")
     many = "batches and channels"
-    yield Case(many, (_real(rng, 1, 3, 2, 4), 2))
+    yield Case(many, (reals(rng, 1, 3, 2, 4), 2))
     yield Case(many, (_negative(rng, 2, 1, 4, 4), 2))
-    yield Case(many, (_real(rng, 3, 2, 4, 2), 2))
+    yield Case(many, (reals(rng, 3, 2, 4, 2), 2))
     step = "stride"
-    yield Case(step, (_real(rng, 1, 1, 3, 4), 2, 1), note="windows overlap")
-    yield Case(step, (_real(rng, 1, 2, 7, 5), 3), {"stride": 2}, note="windows overlap")
-    yield Case(step, (_real(rng, 1, 1, 8, 6), 2), {"stride": np.int64(3)}, note="gaps between")
+    yield Case(step, (reals(rng, 1, 1, 3, 4), 2, 1), note="windows overlap")
+    yield Case(step, (reals(rng, 1, 2, 7, 5), 3), {"stride": 2}, note="windows overlap")
+    yield Case(step, (reals(rng, 1, 1, 8, 6), 2), {"stride": np.int64(3)}, note="gaps between")
     border = "padding"
     yield Case(border, (_negative(rng, 1, 1, 2, 2), 2), {"padding": 1}, note="all are negative")
-    yield Case(border, (_real(rng, 1, 2, 3, 4), 3, 1, 1))
-    yield Case(border, (_real(rng, 2, 1, 6, 5), 3), {"stride": 2, "padding": 1})
+    yield Case(border, (reals(rng, 1, 2, 3, 4), 3, 1, 1))
+    yield Case(border, (reals(rng, 2, 1, 6, 5), 3), {"stride": 2, "padding": 1})
     yield Case(border, (_negative(rng, 1, 1, 5, 7), pick(4, 5), 1), {"padding": np.int64(2)})
     far = np.round(_negative(rng, 1, 1, 2, 3) * 1e6)
     yield Case(border, (far, 2), {"padding": 1}, note="all are below minus 500,000")
     pairs = "height and width apart"
-    yield Case(pairs, (_real(rng, 1, 1, 4, 6), (2, 3)))
-    yield Case(pairs, (_real(rng, 1, 1, 4, 5), [1, 3]))
-    yield Case(pairs, (_real(rng, 1, 2, 5, 6), 2), {"stride": (1, 3)})
-    yield Case(pairs, (_real(rng, 1, 1, 3, 4), 3, 1), {"padding": [0, 1]})
+    yield Case(pairs, (reals(rng, 1, 1, 4, 6), (2, 3)))
+    yield Case(pairs, (reals(rng, 1, 1, 4, 5), [1, 3]))
+    yield Case(pairs, (reals(rng, 1, 2, 5, 6), 2), {"stride": (1, 3)})
+    yield Case(pairs, (reals(rng, 1, 1, 3, 4), 3, 1), {"padding": [0, 1]})
     yield Case(
         pairs,
-        (_real(rng, 2, 2, 7, 8), (2, 4)),
+        (reals(rng, 2, 2, 7, 8), (2, 4)),
         {"stride": [3, 2], "padding": (1, 2)},
         note="all of them at once",
     )
@@ -339,7 +315,7 @@ def _reshaped_into_blocks(
     """Windows by one reshape, its axes in the order of the output; stride and padding forgotten."""
 
     def pooled(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Array:
-        k_h, k_w = _pair(kernel_size)
+        k_h, k_w = hw(kernel_size)
         rows, columns = x.shape[2] // k_h, x.shape[3] // k_w
         used = x[:, :, : rows * k_h, : columns * k_w]
         blocks = used.reshape(*x.shape[:2], rows, columns, k_h, k_w)
@@ -412,9 +388,9 @@ MAX_POOL2D = FunctionExercise(
         Misconception(*_ALL_MIXED, _max_as(one=np.max)),
         Misconception(*_ROUNDED_UP, _max_as(size=_ceil)),
         Misconception(*_LAST_MISSING, _max_as(size=_one_short)),
-        Misconception(*_SWAPPED, _max_as(read=_swapped)),
+        Misconception(*_SWAPPED, _max_as(read=wh)),
         Misconception(*_ONE_NUMBER, _max_as(read=_single)),
-        Misconception(*_PYTHON_INTS, _max_as(read=_python_ints_only)),
+        Misconception(*_PYTHON_INTS, _max_as(read=python_ints_only)),
     ),
     forbidden=_LIBRARY_POOLS,
     hints=(
@@ -514,7 +490,7 @@ AVG_POOL2D = FunctionExercise(
         Misconception(*_ALL_MIXED, _avg_as(one=np.mean)),
         Misconception(*_ROUNDED_UP, _avg_as(size=_ceil)),
         Misconception(*_LAST_MISSING, _avg_as(size=_one_short)),
-        Misconception(*_SWAPPED, _avg_as(read=_swapped)),
+        Misconception(*_SWAPPED, _avg_as(read=wh)),
         Misconception(*_ONE_NUMBER, _avg_as(read=_single)),
     ),
     forbidden=_LIBRARY_POOLS,
@@ -542,7 +518,7 @@ def _backward(
     give: Callable[[tuple[int, ...], float], Array],
     *,
     add: bool = True,
-    read: Callable[[Any], tuple[int, int]] = _pair,
+    read: Callable[[Any], tuple[int, int]] = hw,
     unsaid: Any = None,
 ) -> Array:
     """Visit every window; `give((n, c, top, left), g)` is what it hands to its (K_h, K_w) pixels.
@@ -569,7 +545,7 @@ def _max_backward_as(give: Give, **part: Any) -> Callable[..., Array]:
     """`give(patch, g)` shares g among the pixels of a window."""
 
     def backward(grad_out: Array, x: Array, kernel_size: Any, stride: Any = None) -> Array:
-        k_h, k_w = part.get("read", _pair)(kernel_size)
+        k_h, k_w = part.get("read", hw)(kernel_size)
 
         def share(place: tuple[int, ...], g: float) -> Array:
             n, c, top, left = place
@@ -632,7 +608,7 @@ def _integer_gradient(grad_out: Array, x: Array, kernel_size: Any, stride: Any =
 
 
 def _used_rows(grad_out: Array, kernel_size: Any, stride: Any) -> tuple[int, int]:
-    (k_h, k_w), (s_h, s_w) = _pair(kernel_size), _pair(kernel_size if stride is None else stride)
+    (k_h, k_w), (s_h, s_w) = hw(kernel_size), hw(kernel_size if stride is None else stride)
     return (grad_out.shape[2] - 1) * s_h + k_h, (grad_out.shape[3] - 1) * s_w + k_w
 
 
@@ -647,7 +623,7 @@ def _max_backward_by_windows(
     grad_out: Array, x: Array, kernel_size: Any, stride: Any = None
 ) -> Array:
     """All windows at once: the winners' places, then np.add.at."""
-    (k_h, k_w), step = _pair(kernel_size), _pair(kernel_size if stride is None else stride)
+    (k_h, k_w), step = hw(kernel_size), hw(kernel_size if stride is None else stride)
     rows, columns = grad_out.shape[2:]
     flat = _windows(x, (k_h, k_w), step)[:, :, :rows, :columns].reshape(*grad_out.shape, k_h * k_w)
     inside_row, inside_column = np.divmod(flat.argmax(axis=-1), k_w)
@@ -659,7 +635,7 @@ def _max_backward_by_windows(
 
 def _max_backward_by_taps(grad_out: Array, x: Array, kernel_size: Any, stride: Any = None) -> Array:
     """One pixel of the kernel after the other, in reading order."""
-    (k_h, k_w), (s_h, s_w) = _pair(kernel_size), _pair(kernel_size if stride is None else stride)
+    (k_h, k_w), (s_h, s_w) = hw(kernel_size), hw(kernel_size if stride is None else stride)
     largest = _max_as()(x, kernel_size, stride)
     rows, columns = grad_out.shape[2:]
     grad, left = np.zeros(x.shape), np.ones(grad_out.shape, bool)
@@ -678,7 +654,7 @@ def _max_backward_by_taps(grad_out: Array, x: Array, kernel_size: Any, stride: A
 
 
 def _out_shape(x: Array, kernel_size: Any, stride: Any = None) -> tuple[int, ...]:
-    (k_h, k_w), (s_h, s_w) = _pair(kernel_size), _pair(kernel_size if stride is None else stride)
+    (k_h, k_w), (s_h, s_w) = hw(kernel_size), hw(kernel_size if stride is None else stride)
     return (*x.shape[:2], _floor(x.shape[2] - k_h, s_h), _floor(x.shape[3] - k_w, s_w))
 
 
@@ -854,7 +830,7 @@ MAX_POOL2D_BACKWARD = FunctionExercise(
             _integer_gradient,
         ),
         Misconception(*_DROPPED, _max_without_dropped_pixels),
-        Misconception(*_SWAPPED, _max_backward_as(_to_the_first, read=_swapped)),
+        Misconception(*_SWAPPED, _max_backward_as(_to_the_first, read=wh)),
         Misconception(*_ONE_NUMBER, _max_backward_as(_to_the_first, read=_single)),
     ),
     forbidden=_LIBRARY_POOLS,
@@ -878,7 +854,7 @@ def _avg_backward_as(share: Callable[[int, int], Array], **part: Any) -> Callabl
     def backward(
         grad_out: Array, input_shape: Sequence[int], kernel_size: Any, stride: Any = None
     ) -> Array:
-        parts = share(*part.get("read", _pair)(kernel_size))
+        parts = share(*part.get("read", hw)(kernel_size))
         return _backward(
             grad_out, input_shape, kernel_size, stride, lambda place, g: g * parts, **part
         )
@@ -917,7 +893,7 @@ def _avg_overlap_averaged(
 def _avg_divided_by_image(
     grad_out: Array, input_shape: Sequence[int], kernel_size: Any, stride: Any = None
 ) -> Array:
-    k_h, k_w = _pair(kernel_size)
+    k_h, k_w = hw(kernel_size)
     share = _right_average(grad_out, input_shape, kernel_size, stride)
     return np.asarray(share * (k_h * k_w) / (input_shape[2] * input_shape[3]))
 
@@ -925,7 +901,7 @@ def _avg_divided_by_image(
 def _avg_divided_by_stride(
     grad_out: Array, input_shape: Sequence[int], kernel_size: Any, stride: Any = None
 ) -> Array:
-    (k_h, k_w), (s_h, s_w) = _pair(kernel_size), _pair(kernel_size if stride is None else stride)
+    (k_h, k_w), (s_h, s_w) = hw(kernel_size), hw(kernel_size if stride is None else stride)
     share = _right_average(grad_out, input_shape, kernel_size, stride)
     return np.asarray(share * (k_h * k_w) / (s_h * s_w))
 
@@ -948,7 +924,7 @@ def _avg_integers(
 def _avg_rounded_down(
     grad_out: Array, input_shape: Sequence[int], kernel_size: Any, stride: Any = None
 ) -> Array:
-    k_h, k_w = _pair(kernel_size)
+    k_h, k_w = hw(kernel_size)
     whole = _avg_backward_as(lambda k_h, k_w: np.ones((k_h, k_w)))
     return whole(grad_out // (k_h * k_w), input_shape, kernel_size, stride)
 
@@ -956,7 +932,7 @@ def _avg_rounded_down(
 def _avg_backward_by_taps(
     grad_out: Array, input_shape: Sequence[int], kernel_size: Any, stride: Any = None
 ) -> Array:
-    (k_h, k_w), (s_h, s_w) = _pair(kernel_size), _pair(kernel_size if stride is None else stride)
+    (k_h, k_w), (s_h, s_w) = hw(kernel_size), hw(kernel_size if stride is None else stride)
     rows, columns = grad_out.shape[2:]
     grad = np.zeros(tuple(input_shape))
     for i in range(k_h):
@@ -971,7 +947,7 @@ def _avg_backward_by_matrix(
     grad_out: Array, input_shape: Sequence[int], kernel_size: Any, stride: Any = None
 ) -> Array:
     """Averaging is a matrix on each axis; its transpose carries the gradient back."""
-    (k_h, k_w), (s_h, s_w) = _pair(kernel_size), _pair(kernel_size if stride is None else stride)
+    (k_h, k_w), (s_h, s_w) = hw(kernel_size), hw(kernel_size if stride is None else stride)
 
     def axis(n: int, n_out: int, k: int, s: int) -> Array:
         starts = s * np.arange(n_out)[:, None]
@@ -1091,7 +1067,7 @@ AVG_POOL2D_BACKWARD = FunctionExercise(
             _avg_integers,
         ),
         Misconception(*_DROPPED, _avg_without_dropped_pixels),
-        Misconception(*_SWAPPED, _avg_backward_as(_evenly, read=_swapped)),
+        Misconception(*_SWAPPED, _avg_backward_as(_evenly, read=wh)),
         Misconception(*_ONE_NUMBER, _avg_backward_as(_evenly, read=_single)),
     ),
     forbidden=_LIBRARY_POOLS,
@@ -1456,27 +1432,27 @@ def _max_then_blur(x: Array, stride: int = 2) -> Array:
 def _framed(rng: np.random.Generator, height: int, width: int) -> Array:
     """An image whose border, two pixels wide, is black: how it is padded makes no difference."""
     x = np.zeros((1, 1, height, width))
-    x[:, :, 2:-2, 2:-2] = _real(rng, 1, 1, height - 4, width - 4)
+    x[:, :, 2:-2, 2:-2] = reals(rng, 1, 1, height - 4, width - 4)
     return x
 
 
 def _blur_cases(rng: np.random.Generator) -> Iterator[Case]:
     border = "the border"
-    yield Case(border, (_real(rng, 1, 1, 2, 2), 1))
+    yield Case(border, (reals(rng, 1, 1, 2, 2), 1))
     yield Case(border, (_whole(rng, 1, 1, 3, 4), 1))
-    yield Case(border, (_real(rng, 1, 1, 4, 3), 1))
+    yield Case(border, (reals(rng, 1, 1, 4, 3), 1))
     blur = "the blur"
     for height, width in ((5, 5), (5, 6), (7, 6)):
         yield Case(blur, (_framed(rng, height, width), 1), note="a black frame around")
     step = "stride"
-    yield Case(step, (_real(rng, 1, 1, 4, 6),))
-    yield Case(step, (_real(rng, 1, 1, 5, 7),), {"stride": 2}, note="an odd size")
-    yield Case(step, (_real(rng, 1, 1, 7, 8),), {"stride": np.int64(3)})
-    yield Case(step, (_real(rng, 1, 1, 8, 5), 4))
+    yield Case(step, (reals(rng, 1, 1, 4, 6),))
+    yield Case(step, (reals(rng, 1, 1, 5, 7),), {"stride": 2}, note="an odd size")
+    yield Case(step, (reals(rng, 1, 1, 7, 8),), {"stride": np.int64(3)})
+    yield Case(step, (reals(rng, 1, 1, 8, 5), 4))
     many = "batches and channels"
-    yield Case(many, (_real(rng, 1, 3, 4, 2),))
-    yield Case(many, (_real(rng, 2, 1, 3, 5),))
-    yield Case(many, (_real(rng, 2, 4, 6, 5), 1))
+    yield Case(many, (reals(rng, 1, 3, 4, 2),))
+    yield Case(many, (reals(rng, 2, 1, 3, 5),))
+    yield Case(many, (reals(rng, 2, 4, 6, 5), 1))
 
 
 _LINE = np.zeros((1, 1, 3, 4))
@@ -1627,13 +1603,13 @@ def _global_cases(rng: np.random.Generator) -> Iterator[Case]:
     one = "one map"
     yield Case(one, (_whole(rng, 1, 1, 1, 3),), note="one row")
     yield Case(one, (np.array([[[[2, 3], [3, 3]]]]) - int(rng.integers(0, 6)),))
-    yield Case(one, (_real(rng, 1, 1, 4, 2),))
-    yield Case(one, (_real(rng, 1, 1, 5, 7).astype(np.float32),))
+    yield Case(one, (reals(rng, 1, 1, 4, 2),))
+    yield Case(one, (reals(rng, 1, 1, 5, 7).astype(np.float32),))
     many = "batches and channels"
-    yield Case(many, (_real(rng, 1, 3, 2, 2),))
-    yield Case(many, (_real(rng, 3, 1, 2, 4),))
-    yield Case(many, (_real(rng, 2, 5, 4, 3),))
-    yield Case(many, (_real(rng, 4, 2, 3, 7),))
+    yield Case(many, (reals(rng, 1, 3, 2, 2),))
+    yield Case(many, (reals(rng, 3, 1, 2, 4),))
+    yield Case(many, (reals(rng, 2, 5, 4, 3),))
+    yield Case(many, (reals(rng, 4, 2, 3, 7),))
 
 
 GLOBAL_AVG_POOL2D = FunctionExercise(
@@ -1894,17 +1870,6 @@ HEAD_PARAMS = FunctionExercise(
 Wrong = dict[str, tuple[int | float | str, str]]
 
 
-def _different(right: int | float, wrong: Wrong) -> Wrong:
-    """Leave out wrong answers that the numbers drawn make right, or equal to an earlier one."""
-    seen: list[int | float | str] = [right]
-    kept: Wrong = {}
-    for name, (value, message) in wrong.items():
-        if value not in seen:
-            seen.append(value)
-            kept[name] = (value, message)
-    return kept
-
-
 def _ask_pooled(rng: np.random.Generator) -> Asked:
     values = rng.choice(np.arange(-30, 0), 16, replace=False).reshape(4, 4)
     blocks = values.reshape(2, 2, 2, 2)
@@ -1916,7 +1881,7 @@ def _ask_pooled(rng: np.random.Generator) -> Asked:
         "What do the four outputs add up to?",
         right,
         f"The outputs are {', '.join(str(v) for v in largest.ravel())}".replace("-", "−"),
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "magnitude": (
@@ -1941,7 +1906,7 @@ def _ask_size(rng: np.random.Generator) -> Asked:
         f"a map {n} wide?",
         right,
         f"⌊({n} − 3) / 2⌋ + 1 = ⌊{(n - 3) / 2:g}⌋ + 1 = {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "window_as_stride": (
@@ -1971,7 +1936,7 @@ def _ask_learned(rng: np.random.Generator) -> Asked:
         "parameters does that add to the network?",
         right,
         f"({kernel}·{kernel}·{channels} + 1)·{channels} = {right:,}, and the pooling had none",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "no_bias": (right - channels, "Each output channel has a bias."),
@@ -1999,7 +1964,7 @@ def _ask_gradient(rng: np.random.Generator) -> Asked:
         f"pixel in the middle, the {top}?",
         first + second,
         f"It lies in both windows and wins both: {first} + {second}",
-        wrong=_different(
+        wrong=distinct(
             first + second,
             {
                 "last_only": (second, "The first window counts as well: it wins both."),
@@ -2026,7 +1991,7 @@ def _ask_head(rng: np.random.Generator) -> Asked:
         right,
         f"{channels}·{side}·{side}·{n_classes} − {channels}·{n_classes} = {right:,}; the biases "
         "are the same",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "whole_head": (
@@ -2087,7 +2052,7 @@ def _ask_alias(rng: np.random.Generator) -> Asked:
         right,
         f"({low} + 2·{high} + {low}) / 4 = ({high} + 2·{low} + {high}) / 4 = {right}: the same, "
         "wherever you start",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "not_blurred": (

@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autograder.exercise import (
     Asked,
@@ -21,10 +20,10 @@ from autograder.exercise import (
     QuestionExercise,
     choices,
 )
+from autograder.exercises.parts import Array, below, distinct
 from autograder.plain import Made
 from course_lib import cost, geometry
 
-Array = npt.NDArray[Any]
 Layers = Sequence[tuple[int, int, int, int]]  # (kernel, stride, padding, dilation)
 
 _OURS = (
@@ -45,10 +44,6 @@ _OURS = (
 )
 
 
-def _below(rng: np.random.Generator, high: int, low: int = 1) -> int:
-    return int(rng.integers(low, high))
-
-
 # ── rf_of_stack ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -67,12 +62,12 @@ def _stack_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("3×3 layers", (0,), note="no layer at all: the unit is the pixel")
     yield Case("3×3 layers", (1,))
     for high in (9, 30, 200):
-        yield Case("3×3 layers", (_below(rng, high, 3),))
+        yield Case("3×3 layers", (below(rng, high, 3),))
     yield Case("any kernel", (1, 5))
-    yield Case("any kernel", (_below(rng, 9, 2), 1), note="a 1×1 kernel reaches no neighbour")
+    yield Case("any kernel", (below(rng, 9, 2), 1), note="a 1×1 kernel reaches no neighbour")
     for kernel in (2, 4, 7, 11):
-        yield Case("any kernel", (_below(rng, 12, 2), kernel))
-    yield Case("any kernel", (np.int64(_below(rng, 9, 2)),), {"kernel": np.int64(5)})
+        yield Case("any kernel", (below(rng, 12, 2), kernel))
+    yield Case("any kernel", (np.int64(below(rng, 9, 2)),), {"kernel": np.int64(5)})
 
 
 RF_OF_STACK = FunctionExercise(
@@ -219,7 +214,7 @@ def _field_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("stride 1", ([],), note="no layer at all")
     yield Case("stride 1", ([one()],))
     yield Case("stride 1", ([one(), (1, 1, 0, 1), one()],), note="a 1×1 layer in between")
-    yield Case("stride 1", ([one() for _ in range(_below(rng, 9, 4))],))
+    yield Case("stride 1", ([one() for _ in range(below(rng, 9, 4))],))
     strided = "strides and jumps"
     yield Case(strided, ([one(2)],), note="a single layer's stride changes nothing in its own size")
     yield Case(strided, ([one(), one(3)],))
@@ -227,11 +222,11 @@ def _field_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case(strided, ([one(2), one(3), one(), one(2), one()],))
     yield Case(strided, ([(int(rng.choice([3, 5])), np.int64(2), 0, 1), one(3), one()],))
     yield Case("padding and start", ([one(1, 1)],))
-    yield Case("padding and start", ([one(2, 1), one(1, _below(rng, 4, 2))],))
+    yield Case("padding and start", ([one(2, 1), one(1, below(rng, 4, 2))],))
     yield Case("padding and start", ([one(3, 2), one(2, 0), one(1, 1), one(2, 3)],))
     yield Case("padding and start", ([one(1, 1), one(2, 2), one(2, 1)],))
     yield Case("dilation", ([one(dilation=2)],))
-    yield Case("dilation", ([one(), one(dilation=3), one(dilation=_below(rng, 6, 4))],))
+    yield Case("dilation", ([one(), one(dilation=3), one(dilation=below(rng, 6, 4))],))
     yield Case(
         "dilation", ([one(2, 1, 3), one(3, 2), one(1, 4, 2), one(2, 1)],), note="all at once"
     )
@@ -410,7 +405,7 @@ def _region_cases(rng: np.random.Generator) -> Iterator[Case]:
         return _layer(rng, stride, padding, dilation)
 
     def index() -> int:
-        return _below(rng, 20, 3)
+        return below(rng, 20, 3)
 
     yield Case("unit 0", ([one(2, 0)], 0))
     yield Case("unit 0", ([(2, 1, 3, 1)], 0), note="the whole region lies in the padding")
@@ -533,14 +528,14 @@ def _layers_by_ceil(size: int, kernel: int = 3) -> int:
 def _see_cases(rng: np.random.Generator) -> Iterator[Case]:
     fits, rest = "it fits exactly", "a rest needs a layer too"
     yield Case(fits, (1,), note="a unit sees its own pixel without any layer")
-    yield Case(fits, (1 + 2 * _below(rng, 9),))
+    yield Case(fits, (1 + 2 * below(rng, 9),))
     for kernel in (2, 5, 7):
-        yield Case(fits, (1 + (kernel - 1) * _below(rng, 15, 3), kernel))
+        yield Case(fits, (1 + (kernel - 1) * below(rng, 15, 3), kernel))
     yield Case(rest, (2,))
-    yield Case(rest, (2 + 2 * _below(rng, 50, 5),))
+    yield Case(rest, (2 + 2 * below(rng, 50, 5),))
     for kernel, more in ((4, 1), (5, 1), (7, 2), (11, 9)):
-        yield Case(rest, (1 + (kernel - 1) * _below(rng, 15, 2) + more, kernel))
-    yield Case(rest, (np.int64(2 + 2 * _below(rng, 90, 5)),), {"kernel": np.int64(3)})
+        yield Case(rest, (1 + (kernel - 1) * below(rng, 15, 2) + more, kernel))
+    yield Case(rest, (np.int64(2 + 2 * below(rng, 90, 5)),), {"kernel": np.int64(3)})
 
 
 LAYERS_TO_SEE = FunctionExercise(
@@ -651,10 +646,10 @@ def _dilated_products(dilations: Sequence[int], kernel: int = 3) -> int:
 
 
 def _dilated_cases(rng: np.random.Generator) -> Iterator[Case]:
-    yield Case("one layer", ([_below(rng, 9, 3)],))
+    yield Case("one layer", ([below(rng, 9, 3)],))
     yield Case("one layer", ([1], 5))
     for kernel in (2, 5, 7):
-        yield Case("one layer", ([_below(rng, 12, 2)],), {"kernel": kernel})
+        yield Case("one layer", ([below(rng, 12, 2)],), {"kernel": kernel})
     yield Case("several layers", ([],), note="no layer at all")
     yield Case("several layers", ([1, 1, 1],))
     for count in (2, 3, 5):
@@ -779,7 +774,7 @@ def _params_as(term: Callable[[int, int], int]) -> Callable[[int, Sequence[int]]
 
 def _params_cases(rng: np.random.Generator) -> Iterator[Case]:
     def channels() -> int:
-        return _below(rng, 40, 4)
+        return below(rng, 40, 4)
 
     yield Case("one layer", (1, [3]))
     for kernel in (1, 3, 5):
@@ -975,7 +970,7 @@ def _linear(
 
 def _effective_cases(rng: np.random.Generator) -> Iterator[Case]:
     def seed() -> int:
-        return _below(rng, 2**31)
+        return below(rng, 2**31)
 
     centre, channels = "the centre unit", "signs and channels"
     wide = (1, 7, 13)
@@ -1311,8 +1306,8 @@ def _design_misconception(mistake: str, message: str, build: Callable[..., Any])
 
 def _design_cases(rng: np.random.Generator) -> Iterator[Case]:
     for high in (20, 60):
-        yield Case("wide enough", (_below(rng, high, 5), 10**9, _below(rng, 64, 2)))
-    for n in (_below(rng, 6, 2), _below(rng, 15, 6)):
+        yield Case("wide enough", (below(rng, high, 5), 10**9, below(rng, 64, 2)))
+    for n in (below(rng, 6, 2), below(rng, 15, 6)):
         channels = int(rng.choice([4, 8, 16, 32]))
         yield Case(
             "within the budget",
@@ -1431,24 +1426,15 @@ DESIGN_STACK = PropertyExercise(
 _Wrong = dict[str, tuple[int | float | str, str]]
 
 
-def _different(right: int, wrong: _Wrong) -> _Wrong:
-    """The wrong answers that are wrong for these numbers, each value once."""
-    kept: _Wrong = {}
-    for name, (value, message) in wrong.items():
-        if value != right and value not in [other for other, _ in kept.values()]:
-            kept[name] = (value, message)
-    return kept
-
-
 def _ask_stack(rng: np.random.Generator) -> Asked:
-    layers, kernel = _below(rng, 30, 6), int(rng.choice([3, 5, 7]))
+    layers, kernel = below(rng, 30, 6), int(rng.choice([3, 5, 7]))
     right = 1 + layers * (kernel - 1)
     return Asked(
         f"{layers} convolutions in a row, kernel {kernel}×{kernel}, stride 1. How many pixels wide "
         "is the receptive field?",
         right,
         f"1 + {layers}·({kernel} − 1) = {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "kernels_added": (layers * kernel, "Neighbouring windows overlap: add K − 1."),
@@ -1460,14 +1446,14 @@ def _ask_stack(rng: np.random.Generator) -> Asked:
 
 
 def _ask_depth(rng: np.random.Generator) -> Asked:
-    size, kernel = 2 * _below(rng, 250, 60), int(rng.choice([3, 5]))
+    size, kernel = 2 * below(rng, 250, 60), int(rng.choice([3, 5]))
     right = -(-(size - 1) // (kernel - 1))
     return Asked(
         f"How many {kernel}×{kernel} convolutions with stride 1 does it take at least until a unit "
         f"sees {size} pixels along an axis?",
         right,
         f"({size} − 1) / {kernel - 1} = {(size - 1) / (kernel - 1):g}, rounded up",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "rounded_down": (
@@ -1498,7 +1484,7 @@ def _ask_strided(rng: np.random.Generator) -> Asked:
         "order. How many pixels wide is the receptive field?",
         right,
         f"1 + {' + '.join(parts)} = {right}: each kernel less one, times the strides before",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "own_stride_counted": (early, "A layer's own stride counts from the next one on."),
@@ -1516,7 +1502,7 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 def _ask_region(rng: np.random.Generator) -> Asked:
-    index, padding = _below(rng, 30, 5), int(rng.choice([1, 2]))
+    index, padding = below(rng, 30, 5), int(rng.choice([1, 2]))
     layers = [(3, 2, padding, 1), (3, 2, 1, 1)]
     size, jump, start = _field_by_sums(layers)
     right = start + index * jump
@@ -1526,7 +1512,7 @@ def _ask_region(rng: np.random.Generator) -> Asked:
         right,
         f"Unit 0 starts at −{padding} − 1·2 = {start}, neighbours are 2·2 = {jump} apart: "
         f"{start} + {index}·{jump} = {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "padding_ignored": (index * jump, "Padding shifts the field to the left."),
@@ -1550,7 +1536,7 @@ def _ask_dilated(rng: np.random.Generator) -> Asked:
         "many pixels wide is the receptive field?",
         right,
         f"1 + {kernel - 1}·({' + '.join(map(str, dilations))}) = {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "dilation_ignored": (1 + 3 * (kernel - 1), "Dilation sets the taps apart."),
@@ -1568,7 +1554,7 @@ def _ask_dilated(rng: np.random.Generator) -> Asked:
 
 
 def _ask_weights(rng: np.random.Generator) -> Asked:
-    channels, layers = 16 * _below(rng, 17, 2), _below(rng, 5, 2)
+    channels, layers = 16 * below(rng, 17, 2), below(rng, 5, 2)
     large = 2 * layers + 1
     right = (large**2 - 9 * layers) * channels**2
     return Asked(
@@ -1577,7 +1563,7 @@ def _ask_weights(rng: np.random.Generator) -> Asked:
         right,
         f"({large}² − {layers}·9)·{channels}² = {large**2 - 9 * layers}·{channels**2:,} "
         f"= {right:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "one_channel_in": (

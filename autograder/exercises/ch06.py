@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autograder.exercise import (
     Asked,
@@ -25,10 +24,9 @@ from autograder.exercise import (
     TrainedExercise,
     choices,
 )
+from autograder.exercises.parts import Array, share_right
 from autograder.plain import Made
 from course_lib import data, ops
-
-Array = npt.NDArray[Any]
 
 
 def _rng(seed: int) -> Made:
@@ -1681,14 +1679,6 @@ BATCH_NORM2D = FunctionExercise(
 # ── digit_classifier ────────────────────────────────────────────────────────────────────────────
 
 
-def _share_right(outputs: Any, targets: Any) -> float:
-    """Class numbers (N,), or scores (N, 10) whose largest counts."""
-    found = np.asarray(outputs)
-    if found.ndim == 2 and found.shape[1] == 10:
-        found = found.argmax(axis=1)
-    return float(np.mean(found == targets)) if found.shape == np.shape(targets) else 0.0
-
-
 def _nearest_neighbours(images: Array | None = None, labels: Array | None = None) -> Any:
     """The nearest training image, the training set also moved by a pixel each way."""
     if images is None or labels is None:
@@ -1729,7 +1719,7 @@ DIGIT_CLASSIFIER = TrainedExercise(
     signature="digit_classifier(images=None, labels=None) -> model",
     aspects=(Aspect("90 % right", 2), Aspect("97 % right", 3)),
     thresholds={"90 % right": 0.90, "97 % right": 0.97},
-    score=_share_right,
+    score=share_right,
     cases=_digit_cases,
     forbidden=("course_lib.data.digits", "sklearn.datasets.load_digits"),
     alternatives={"nearest neighbours": _nearest_neighbours},

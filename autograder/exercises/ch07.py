@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autograder.exercise import (
     Asked,
@@ -21,14 +20,10 @@ from autograder.exercise import (
     QuestionExercise,
     choices,
 )
+from autograder.exercises.parts import Array, below, distinct
 from autograder.plain import Made
 
-Array = npt.NDArray[Any]
 Convolution = tuple[int, int, int, int]  # (channels in, channels out, kernel, stride)
-
-
-def _below(rng: np.random.Generator, high: int, low: int = 1) -> int:
-    return int(rng.integers(low, high))
 
 
 def _maps(rng: np.random.Generator, channels: int, height: int, width: int, n: int = 2) -> Array:
@@ -113,7 +108,7 @@ def _vgg_class(n_convs: int, c_in: int, c_out: int) -> Any:
 
 
 def _vgg_cases(rng: np.random.Generator) -> Iterator[Case]:
-    c_in, c_out = _below(rng, 4, 2), _below(rng, 8, 5)
+    c_in, c_out = below(rng, 4, 2), below(rng, 8, 5)
     for n, c, height, width in ((1, c_in, 6, 8), (2, c_out, 8, 6), (3, c_in, 7, 9)):
         x = _maps(rng, c, height, width)
         note = "an odd row and column are dropped" if height % 2 else ""
@@ -126,7 +121,7 @@ def _vgg_cases(rng: np.random.Generator) -> Iterator[Case]:
     # Below zero on the whole: negative sums must be there for a missing ReLU to show.
     x = _maps(rng, c_in, 10, 12, n=4) - 1
     yield Case("one convolution", (1, c_in, c_out), inputs=(x,))
-    for n, c in ((2, c_in), (3, c_out), (_below(rng, 6, 4), c_in)):
+    for n, c in ((2, c_in), (3, c_out), (below(rng, 6, 4), c_in)):
         yield Case("several convolutions", (n, c, c_out), inputs=(_maps(rng, c, 12, 10, n=4) - 1,))
 
 
@@ -372,7 +367,7 @@ def _inception_cases(rng: np.random.Generator) -> Iterator[Case]:
     # All widths differ, so that no two layers have weights of one shape.
     widths = [int(n) for n in rng.permutation(np.arange(2, 8))]
     for sizes, (height, width) in ((widths, (6, 8)), (widths[::-1], (5, 7))):
-        c_in = _below(rng, 12, 8)
+        c_in = below(rng, 12, 8)
         c1, _, c3, _, c5, pool_proj = sizes
         ends = np.cumsum([0, c1, c3, c5, pool_proj])
         x = _maps(rng, c_in, height, width) - 0.5
@@ -673,7 +668,7 @@ _SAME = "same shape: the stride's default of 1"
 
 
 def _basic_cases(rng: np.random.Generator) -> Iterator[Case]:
-    c, wider = _below(rng, 5, 3), _below(rng, 9, 6)
+    c, wider = below(rng, 5, 3), below(rng, 9, 6)
     odd = _maps(rng, c, 7, 9)
     even = _maps(rng, c, 6, 8)
     shapes: tuple[tuple[tuple[int, ...], Array], ...] = (
@@ -938,8 +933,8 @@ def _bottleneck_by_hand(c_in: int, c_mid: int, c_out: int, stride: int = 1) -> A
 
 
 def _bottleneck_cases(rng: np.random.Generator) -> Iterator[Case]:
-    c_in, c_mid = 2 * _below(rng, 5, 3), _below(rng, 5, 3)
-    other = c_in + _below(rng, 5, 3)
+    c_in, c_mid = 2 * below(rng, 5, 3), below(rng, 5, 3)
+    other = c_in + below(rng, 5, 3)
     odd = _maps(rng, c_in, 7, 9)
     even = _maps(rng, c_in, 6, 8)
     shapes: tuple[tuple[tuple[int, ...], Array], ...] = (
@@ -1140,7 +1135,7 @@ def _dense_by_hand(c_in: int, growth: int) -> Any:
 
 
 def _dense_cases(rng: np.random.Generator) -> Iterator[Case]:
-    c_in, growth = _below(rng, 12, 8), _below(rng, 5, 2)
+    c_in, growth = below(rng, 12, 8), below(rng, 5, 2)
     pairs = ((c_in, growth), (c_in + 3, growth + 1), (growth, growth))
     inputs = [
         _maps(rng, c, height, width)
@@ -1403,7 +1398,7 @@ def _of_children(model: Any) -> list[Any]:
 
 def _norm_cases(rng: np.random.Generator) -> Iterator[Case]:
     def seed() -> int:
-        return _below(rng, 1000)
+        return below(rng, 1000)
 
     stack, nested = "a stack of layers", "blocks and norms"
     for _ in range(3):
@@ -1580,7 +1575,7 @@ def _layer(path: str, *args: Any, **kwargs: Any) -> Made:
 
 
 def _table_cases(rng: np.random.Generator) -> Iterator[Case]:
-    a, b = _below(rng, 6, 2), _below(rng, 9, 6)
+    a, b = below(rng, 6, 2), below(rng, 9, 6)
     stack = _layer(
         "Sequential",
         _layer("Conv2d", 1, a, 3),
@@ -1729,19 +1724,8 @@ PARAMETER_TABLE = FunctionExercise(
 # ── the quiz ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _different(
-    right: int | float, wrong: dict[str, tuple[int | float, str]]
-) -> dict[str, tuple[int | float, str]]:
-    """The wrong answers that are no right ones by accident, and no two of them equal."""
-    kept: dict[str, tuple[int | float, str]] = {}
-    for name, (value, text) in wrong.items():
-        if value not in [right, *(other for other, _ in kept.values())]:
-            kept[name] = (value, text)
-    return kept
-
-
 def _ask_depth(rng: np.random.Generator) -> Asked:
-    stages = [3, _below(rng, 9, 4), _below(rng, 41, 20), 3]
+    stages = [3, below(rng, 9, 4), below(rng, 41, 20), 3]
     blocks = sum(stages)
     right = 3 * blocks + 2
     return Asked(
@@ -1750,7 +1734,7 @@ def _ask_depth(rng: np.random.Generator) -> Asked:
         "layers, projections not.)",
         right,
         f"stem + 3·({' + '.join(map(str, stages))}) + head = 1 + {3 * blocks} + 1 = {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "stem_and_head_forgotten": (3 * blocks, "The stem and the head are layers too."),
@@ -1771,7 +1755,7 @@ def _ask_projection(rng: np.random.Generator) -> Asked:
         right,
         f"a 1×1 convolution without bias, {c_in}·{c_out} = {c_in * c_out:,}, and BatchNorm's scale "
         f"and shift, 2·{c_out}: {right:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "norm_forgotten": (c_in * c_out, "The projection has its own BatchNorm."),
@@ -1791,15 +1775,15 @@ def _ask_projection(rng: np.random.Generator) -> Asked:
 
 def _ask_inception(rng: np.random.Generator) -> Asked:
     c_in = int(rng.choice([192, 256, 480]))
-    one, three, five, pool = (8 * _below(rng, n, n // 2) for n in (20, 24, 10, 9))
-    reduce3, reduce5 = 8 * _below(rng, 12, 8), 8 * _below(rng, 4, 2)
+    one, three, five, pool = (8 * below(rng, n, n // 2) for n in (20, 24, 10, 9))
+    reduce3, reduce5 = 8 * below(rng, 12, 8), 8 * below(rng, 4, 2)
     right = one + three + five + pool
     return Asked(
         f"InceptionModule({c_in}, {one}, {reduce3}, {three}, {reduce5}, {five}, {pool}): how many "
         "channels does it return?",
         right,
         f"the ends of the four branches side by side: {one} + {three} + {five} + {pool} = {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "reductions_counted": (
@@ -1817,14 +1801,14 @@ def _ask_inception(rng: np.random.Generator) -> Asked:
 
 
 def _ask_dense(rng: np.random.Generator) -> Asked:
-    c_in, growth, layers = 16 * _below(rng, 9, 2), 4 * _below(rng, 9, 3), _below(rng, 25, 6)
+    c_in, growth, layers = 16 * below(rng, 9, 2), 4 * below(rng, 9, 3), below(rng, 25, 6)
     right = c_in + layers * growth
     return Asked(
         f"A dense block gets {c_in} channels and has {layers} layers of growth {growth}. How many "
         "channels does it return?",
         right,
         f"each layer adds {growth}: {c_in} + {layers}·{growth} = {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "new_only": (layers * growth, "The input stays beside the new maps."),
@@ -1848,7 +1832,7 @@ def _ask_bottleneck(rng: np.random.Generator) -> Asked:
         right,
         f"{wide}·{middle} + 9·{middle}·{middle} + {middle}·{wide} = {right:,}; two 3×3 at {wide} "
         f"channels would have {18 * wide**2:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "two_of_3x3": (18 * wide**2, "This is a BasicBlock of that width."),
@@ -1870,8 +1854,8 @@ def _ask_bottleneck(rng: np.random.Generator) -> Asked:
 
 
 def _ask_derivative(rng: np.random.Generator) -> Asked:
-    slope = -_below(rng, 9, 3) / 10
-    blocks = _below(rng, 4, 2)
+    slope = -below(rng, 9, 3) / 10
+    blocks = below(rng, 4, 2)
     right = round((1 + slope) ** blocks, 6)
     sign = str(slope).replace("-", "−")
     return Asked(
@@ -1880,7 +1864,7 @@ def _ask_derivative(rng: np.random.Generator) -> Asked:
         "multiplied on its way back through all of them?",
         right,
         f"each block by {sign} + 1 = {1 + slope:.1f}, together (1 − {-slope})^{blocks} = {right:g}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "at_least_one": (1.0, "∂F/∂x is added to the 1, and may be negative."),

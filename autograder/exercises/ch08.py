@@ -6,12 +6,10 @@ learner may get wrong, so that a mistake is the same block with one part exchang
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autograder.exercise import (
     Asked,
@@ -24,61 +22,30 @@ from autograder.exercise import (
     QuestionExercise,
     choices,
 )
+from autograder.exercises.parts import (
+    SCIPY_CONVOLUTIONS,
+    Array,
+    batch_of,
+    distinct,
+    hw,
+    one_number,
+    python_ints_only,
+    reals,
+    wh,
+)
 from course_lib import cost, ops
-
-Array = npt.NDArray[Any]
 
 # The example of the text: four channels of two by two pixels, in two groups.
 IMAGE = np.arange(1, 17).reshape(1, 4, 2, 2)
 GROUP_KERNELS = np.array([[1, 0], [1, 1], [0, 1], [1, -1]]).reshape(4, 2, 1, 1)
 
 _LIBRARY_CONVOLUTIONS = (
-    "scipy.signal.convolve",
-    "scipy.signal.convolve2d",
-    "scipy.signal.correlate",
-    "scipy.signal.correlate2d",
-    "scipy.signal.fftconvolve",
-    "scipy.signal.oaconvolve",
-    "scipy.ndimage.convolve",
-    "scipy.ndimage.correlate",
+    *SCIPY_CONVOLUTIONS,
     "torch:aten.convolution",
     "course_lib.ops.conv2d",
     "course_lib.ops.conv3d",
     "course_lib.ops.depthwise_conv2d",
 )
-
-
-def _real(rng: np.random.Generator, *shape: int) -> Array:
-    """Numbers with decimals, of both signs: nothing about them is symmetric."""
-    return np.round(rng.normal(0.0, 2.0, shape), 2)
-
-
-def _images(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Array:
-    """A batch for a module."""
-    return (scale * rng.standard_normal(shape)).astype(np.float32)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    first, second = np.broadcast_to(value, 2)
-    return int(first), int(second)
-
-
-def _swapped(value: Any) -> tuple[int, int]:
-    height, width = _pair(value)
-    return width, height
-
-
-def _one_number(value: Any) -> int:
-    """What arithmetic with `value` needs: a tuple or a list raises TypeError."""
-    return operator.index(value)
-
-
-def _python_ints_only(value: Any) -> tuple[int, int]:
-    """Read one number or a pair as many do; a NumPy integer is neither an int nor a pair."""
-    if isinstance(value, int):
-        return value, value
-    first, second = value
-    return first, second
 
 
 def _same(value: Any) -> Any:
@@ -93,7 +60,7 @@ def _dense(x: Array, weight: Array, stride: Any, padding: Any) -> Array:
     """An ordinary layer, from what the exercises allow."""
     k_h, k_w = weight.shape[2:]
     columns = ops.im2col(np.asarray(x, float), (k_h, k_w), stride, padding)
-    height = (x.shape[2] + 2 * _pair(padding)[0] - k_h) // _pair(stride)[0] + 1
+    height = (x.shape[2] + 2 * hw(padding)[0] - k_h) // hw(stride)[0] + 1
     out = weight.reshape(len(weight), -1) @ columns
     return np.asarray(out.reshape(len(x), len(weight), height, -1))
 
@@ -140,7 +107,7 @@ _grouped = _grouped_as()
 def _grouped_by_loops(
     x: Array, weight: Array, groups: int, bias: Any = None, stride: Any = 1, padding: Any = 0
 ) -> Array:
-    (s_h, s_w), (p_h, p_w) = _pair(stride), _pair(padding)
+    (s_h, s_w), (p_h, p_w) = hw(stride), hw(padding)
     wide = np.pad(x, ((0, 0), (0, 0), (p_h, p_h), (p_w, p_w)))
     c_out, depth, k_h, k_w = weight.shape
     out_h, out_w = (wide.shape[2] - k_h) // s_h + 1, (wide.shape[3] - k_w) // s_w + 1
@@ -160,7 +127,7 @@ def _grouped_by_columns(
     columns = columns.reshape(n, groups, rows // groups, places)
     matrix = weight.reshape(groups, len(weight) // groups, -1)
     out = np.einsum("gor,ngrl->ngol", matrix, columns)
-    height = (x.shape[2] + 2 * _pair(padding)[0] - weight.shape[2]) // _pair(stride)[0] + 1
+    height = (x.shape[2] + 2 * hw(padding)[0] - weight.shape[2]) // hw(stride)[0] + 1
     out = out.reshape(n, len(weight), height, -1)
     return np.asarray(out if bias is None else out + bias.reshape(1, -1, 1, 1))
 
@@ -251,10 +218,10 @@ def _grouped_cases(rng: np.random.Generator) -> Iterator[Case]:
         note: str = "",
         **sizes: Any,
     ) -> Case:
-        weight = _real(rng, maps, x[1] // groups, *kernel)
-        given: list[Any] = [_real(rng, *x), weight, groups]
+        weight = reals(rng, maps, x[1] // groups, *kernel)
+        given: list[Any] = [reals(rng, *x), weight, groups]
         if bias:
-            given.append(_real(rng, maps) + 0.5)
+            given.append(reals(rng, maps) + 0.5)
         return Case(aspect, tuple(given), sizes, note=note)
 
     groups, depth = "groups", "depthwise"
@@ -434,18 +401,18 @@ GROUPED_CONV2D = FunctionExercise(
         Misconception(
             "height_and_width_swapped",
             "A pair is (height, width): its first number belongs to the rows.",
-            _grouped_as(stride=_swapped, padding=_swapped),
+            _grouped_as(stride=wh, padding=wh),
         ),
         Misconception(
             "one_number_only",
             "Your function takes single numbers; stride and padding may also be a (height, width) "
             "pair.",
-            _grouped_as(stride=_one_number, padding=_one_number),
+            _grouped_as(stride=one_number, padding=one_number),
         ),
         Misconception(
             "python_ints_only",
             "A NumPy integer is no `int` to isinstance, and no pair either.",
-            _grouped_as(stride=_python_ints_only, padding=_python_ints_only),
+            _grouped_as(stride=python_ints_only, padding=python_ints_only),
         ),
     ),
     forbidden=(*_LIBRARY_CONVOLUTIONS, "course_lib.ops.pointwise_conv2d"),
@@ -528,7 +495,7 @@ def _separable_striding_late(
     x: Array, depthwise_weight: Array, pointwise_weight: Array, stride: Any = 1, padding: Any = 0
 ) -> Array:
     """Every position first, then every stride-th: more work, the same answer."""
-    s_h, s_w = _pair(stride)
+    s_h, s_w = hw(stride)
     maps = _separable_by_loops(x, depthwise_weight, pointwise_weight, 1, padding)
     return np.asarray(maps[:, :, ::s_h, ::s_w])
 
@@ -536,7 +503,7 @@ def _separable_striding_late(
 def _separable_by_einsum(
     x: Array, depthwise_weight: Array, pointwise_weight: Array, stride: Any = 1, padding: Any = 0
 ) -> Array:
-    (s_h, s_w), (p_h, p_w) = _pair(stride), _pair(padding)
+    (s_h, s_w), (p_h, p_w) = hw(stride), hw(padding)
     wide = np.pad(x, ((0, 0), (0, 0), (p_h, p_h), (p_w, p_w)))
     window = np.lib.stride_tricks.sliding_window_view(wide, depthwise_weight.shape[2:], (2, 3))
     window = window[:, :, ::s_h, ::s_w]
@@ -581,8 +548,8 @@ def _separable_cases(rng: np.random.Generator) -> Iterator[Case]:
         note: str = "",
         **sizes: Any,
     ) -> Case:
-        weights = _real(rng, x[1], 1, *kernel), _real(rng, maps, x[1], 1, 1)
-        return Case(aspect, (_real(rng, *x), *weights), sizes, note=note)
+        weights = reals(rng, x[1], 1, *kernel), reals(rng, maps, x[1], 1, 1)
+        return Case(aspect, (reals(rng, *x), *weights), sizes, note=note)
 
     steps = "the two steps"
     # Two cases early on that tell most mistakes apart: a diagnosis need not look further.
@@ -708,18 +675,18 @@ DEPTHWISE_SEPARABLE = FunctionExercise(
         Misconception(
             "height_and_width_swapped",
             "A pair is (height, width): its first number belongs to the rows.",
-            _separable_as(stride=_swapped, padding=_swapped),
+            _separable_as(stride=wh, padding=wh),
         ),
         Misconception(
             "one_number_only",
             "Your function takes single numbers; stride and padding may also be a (height, width) "
             "pair.",
-            _separable_as(stride=_one_number, padding=_one_number),
+            _separable_as(stride=one_number, padding=one_number),
         ),
         Misconception(
             "python_ints_only",
             "A NumPy integer is no `int` to isinstance, and no pair either.",
-            _separable_as(stride=_python_ints_only, padding=_python_ints_only),
+            _separable_as(stride=python_ints_only, padding=python_ints_only),
         ),
     ),
     forbidden=(*_LIBRARY_CONVOLUTIONS, "course_lib.ops.pointwise_conv2d"),
@@ -1133,7 +1100,7 @@ def _squeeze_excite_of_plain_parameters(channels: int, reduction: int = 16) -> A
 def _squeeze_excite_cases(rng: np.random.Generator) -> Iterator[Case]:
     def gates(aspect: str, channels: int, *reduction: int, note: str = "") -> Case:
         shape = (int(rng.integers(2, 4)), channels, int(rng.integers(2, 4)), 4)
-        x = _images(rng, *shape) + rng.normal(0, 1, (1, channels, 1, 1))
+        x = batch_of(rng, *shape) + rng.normal(0, 1, (1, channels, 1, 1))
         given = x.astype(np.float32)
         return Case(aspect, (channels, *reduction), inputs=(given,), note=note)
 
@@ -1153,8 +1120,8 @@ def _squeeze_excite_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield gates(other, int(rest), 4, note="the division leaves a rest")
         yield count(other, int(rest), 4)
     yield gates(other, 6, 8, note="fewer channels than the reduction")
-    yield Case(other, (24,), {"reduction": 6}, inputs=(_images(rng, 1, 24, 2, 3),))
-    x = _images(rng, 2, 8, 2, 3)
+    yield Case(other, (24,), {"reduction": 6}, inputs=(batch_of(rng, 1, 24, 2, 3),))
+    x = batch_of(rng, 2, 8, 2, 3)
     yield Case(other, (8, 4), inputs=(x,), note=_BACK, measure="gradient")
 
 
@@ -1442,7 +1409,7 @@ def _inverted_cases(rng: np.random.Generator) -> Iterator[Case]:
         measure: str = "output",
     ) -> Case:
         shape = (2, arguments[0], int(rng.integers(4, 6)), int(rng.integers(6, 8)))
-        x = _images(rng, *shape, scale=scale)
+        x = batch_of(rng, *shape, scale=scale)
         return Case(aspect, arguments, inputs=(x,), train=train, note=note, measure=measure)
 
     def count(aspect: str, *arguments: int) -> Case:
@@ -1763,7 +1730,7 @@ def _resnext_cases(rng: np.random.Generator) -> Iterator[Case]:
         measure: str = "output",
     ) -> Case:
         grid = (4, 6) if even else (int(rng.integers(4, 6)), int(rng.integers(6, 8)))
-        x = _images(rng, 2, arguments[0], *grid)
+        x = batch_of(rng, 2, arguments[0], *grid)
         return Case(aspect, arguments, inputs=(x,), train=train, note=note, measure=measure)
 
     def count(aspect: str, *arguments: int) -> Case:
@@ -1951,19 +1918,6 @@ RESNEXT_BLOCK = ModuleExercise(
 # ── quiz_08 ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _different(
-    right: float, wrong: Mapping[str, tuple[int | float | str, str]]
-) -> dict[str, tuple[int | float | str, str]]:
-    """Wrong answers without those that happen to be right, or the same as one before."""
-    seen: list[int | float | str] = [right]
-    kept = {}
-    for name, (value, message) in wrong.items():
-        if value not in seen:
-            seen.append(value)
-            kept[name] = (value, message)
-    return kept
-
-
 def _ask_grouped(rng: np.random.Generator) -> Asked:
     c_in, c_out = (int(n) for n in rng.choice([64, 96, 128, 192, 256], 2, replace=False))
     groups = int(rng.choice([4, 8, 16, 32]))
@@ -1973,7 +1927,7 @@ def _ask_grouped(rng: np.random.Generator) -> Asked:
         "weights has it?",
         right,
         f"{c_out} kernels, each 3·3·{c_in // groups}: {right:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "dense": (9 * c_in * c_out, "So many has it in one group."),
@@ -2025,7 +1979,7 @@ def _ask_separable_macs(rng: np.random.Generator) -> Asked:
         f"padding 1) and a 1×1 convolution to {c_out} channels. How many MACs is that?",
         right,
         f"(9·{c_in} + {c_in}·{c_out})·{size}·{size} = {right:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "dense": (
@@ -2075,7 +2029,7 @@ def _ask_inverted(rng: np.random.Generator) -> Asked:
         "counted)?",
         right,
         f"Wide part: {wide}. {channels}·{wide} + 9·{wide} + {wide}·{channels} = {right:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "dense": (
@@ -2106,7 +2060,7 @@ def _ask_squeeze(rng: np.random.Generator) -> Asked:
         right,
         f"Hidden width {hidden}: {channels}·{hidden} + {hidden} and {hidden}·{channels} + "
         f"{channels}: {right:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "without_bias": (2 * channels * hidden, "Both layers have a bias."),
@@ -2136,7 +2090,7 @@ def _ask_scaled_cost(rng: np.random.Generator) -> Asked:
         "its MACs grow? (To four digits or more; take it that every layer grows alike.)",
         right,
         f"{depth:g}·{width:g}²·{resolution:g}² = {right:.4f}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "nothing_squared": (

@@ -6,11 +6,10 @@ mistake is the same function or network with one part exchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autograder.exercise import (
     Asked,
@@ -24,11 +23,10 @@ from autograder.exercise import (
     TrainedExercise,
     choices,
 )
+from autograder.exercises.parts import Array, batch_of, distinct, hw, python_ints_only, reals, wh
 from course_lib import data, geometry, ops
 from course_lib.masks import iou as _iou
 from course_lib.masks import mean_iou
-
-Array = npt.NDArray[Any]
 
 # The example of the text: two pixels, a kernel of 2×2.
 PIXELS = np.array([[[[1, 10]]]])
@@ -49,29 +47,6 @@ SCIPY_CONVOLUTIONS = (
     "scipy.ndimage.correlate",
     "scipy.ndimage.correlate1d",
 )
-
-
-def _real(rng: np.random.Generator, *shape: int) -> Array:
-    """Numbers with decimals, of both signs: nothing about them is symmetric."""
-    return np.round(rng.normal(0.0, 2.0, shape), 2)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    first, second = np.broadcast_to(value, 2)
-    return int(first), int(second)
-
-
-def _swapped(value: Any) -> tuple[int, int]:
-    height, width = _pair(value)
-    return width, height
-
-
-def _python_ints_only(value: Any) -> tuple[int, int]:
-    """Read one number or a pair as many do; a NumPy integer is neither an int nor a pair."""
-    if isinstance(value, int):
-        return value, value
-    first, second = value
-    return first, second
 
 
 # ── transposed_conv2d ───────────────────────────────────────────────────────────────────────────
@@ -153,7 +128,7 @@ def _transposed_as(
     overwrite: bool = False,
     steps: Callable[[tuple[int, int]], tuple[int, int]] = lambda stride: stride,
     border: Callable[[Array, tuple[int, int], tuple[int, int]], Array] = _cropped,
-    read: Callable[[Any], tuple[int, int]] = _pair,
+    read: Callable[[Any], tuple[int, int]] = hw,
     read_stride: Callable[[Any], tuple[int, int]] | None = None,
 ) -> Callable[..., Array]:
     """Stamping that is right but for the parts that are given."""
@@ -178,7 +153,7 @@ def _between_zeros(
     x: Array, weight: Array, stride: Any = 1, padding: Any = 0, output_padding: Any = 0
 ) -> Array:
     """Zeros between the pixels, then an ordinary convolution with the kernel turned round."""
-    (s_h, s_w), (p_h, p_w), (e_h, e_w) = _pair(stride), _pair(padding), _pair(output_padding)
+    (s_h, s_w), (p_h, p_w), (e_h, e_w) = hw(stride), hw(padding), hw(output_padding)
     n, c_in, height, width = x.shape
     k_h, k_w = weight.shape[2:]
     spread = np.zeros((n, c_in, (height - 1) * s_h + 1 + e_h, (width - 1) * s_w + 1 + e_w))
@@ -193,7 +168,7 @@ def _tap_by_tap(
     x: Array, weight: Array, stride: Any = 1, padding: Any = 0, output_padding: Any = 0
 ) -> Array:
     """For each tap of the kernel, the whole image at once."""
-    (s_h, s_w), (p_h, p_w), (e_h, e_w) = _pair(stride), _pair(padding), _pair(output_padding)
+    (s_h, s_w), (p_h, p_w), (e_h, e_w) = hw(stride), hw(padding), hw(output_padding)
     n, _, height, width = x.shape
     k_h, k_w = weight.shape[2:]
     tall, long = (height - 1) * s_h + k_h + e_h, (width - 1) * s_w + k_w + e_w
@@ -208,7 +183,7 @@ def _ordinary(
     x: Array, weight: Array, stride: Any = 1, padding: Any = 0, output_padding: Any = 0
 ) -> Array:
     """A convolution as in chapter 03: windows over the padded input."""
-    (s_h, s_w), (p_h, p_w) = _pair(stride), _pair(padding)
+    (s_h, s_w), (p_h, p_w) = hw(stride), hw(padding)
     k_h, k_w = weight.shape[2:]
     wide = np.pad(x, ((0, 0), (0, 0), (p_h, p_h), (p_w, p_w)))
     rows, columns = (wide.shape[2] - k_h) // s_h + 1, (wide.shape[3] - k_w) // s_w + 1
@@ -238,7 +213,7 @@ def _transposed_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(
         aspect: str, x: tuple[int, ...], maps: int, kernel: tuple[int, int], **sizes: Any
     ) -> Case:
-        return Case(aspect, (_real(rng, *x), _real(rng, x[1], maps, *kernel)), sizes)
+        return Case(aspect, (reals(rng, *x), reals(rng, x[1], maps, *kernel)), sizes)
 
     one, step, many = "one stamp beside the other", "stride", "channels and batch"
     crop, more = "padding", "output_padding"
@@ -329,12 +304,12 @@ TRANSPOSED_CONV2D = FunctionExercise(
         Misconception(
             "stride_swapped",
             "A stride of two numbers is (height, width): yours are the other way round.",
-            _transposed_as(read_stride=_swapped),
+            _transposed_as(read_stride=wh),
         ),
         Misconception(
             "stride_of_the_rows",
             "You use the first number of the stride for both axes.",
-            _transposed_as(read_stride=lambda value: (_pair(value)[0],) * 2),
+            _transposed_as(read_stride=lambda value: (hw(value)[0],) * 2),
         ),
         Misconception(
             "gap_of_stride",
@@ -393,7 +368,7 @@ TRANSPOSED_CONV2D = FunctionExercise(
         Misconception(
             "python_ints_only",
             "An int of NumPy is one number too: yours fails on it.",
-            _transposed_as(read=_python_ints_only),
+            _transposed_as(read=python_ints_only),
         ),
     ),
     forbidden=(
@@ -717,23 +692,23 @@ OVERLAP_COUNTS = FunctionExercise(
 
 
 def _nearest(x: Array, scale: Any) -> Array:
-    down, across = _pair(scale)
+    down, across = hw(scale)
     return x.repeat(down, axis=2).repeat(across, axis=3)
 
 
 def _nearest_by_index(x: Array, scale: Any) -> Array:
-    down, across = _pair(scale)
+    down, across = hw(scale)
     rows = np.arange(x.shape[2] * down) // down
     columns = np.arange(x.shape[3] * across) // across
     return np.asarray(x[:, :, rows[:, None], columns])
 
 
 def _nearest_by_kron(x: Array, scale: Any) -> Array:
-    return np.asarray(np.kron(x, np.ones((1, 1, *_pair(scale)), dtype=x.dtype)))
+    return np.asarray(np.kron(x, np.ones((1, 1, *hw(scale)), dtype=x.dtype)))
 
 
 def _with_zeros(x: Array, scale: Any) -> Array:
-    down, across = _pair(scale)
+    down, across = hw(scale)
     out = np.zeros((*x.shape[:2], x.shape[2] * down, x.shape[3] * across))
     out[:, :, ::down, ::across] = x
     return out
@@ -742,7 +717,7 @@ def _with_zeros(x: Array, scale: Any) -> Array:
 def _linear(x: Array, scale: Any) -> Array:
     """Straight lines between the pixels, corners kept."""
     out = np.asarray(x, float)
-    for axis, factor in zip((2, 3), _pair(scale), strict=True):
+    for axis, factor in zip((2, 3), hw(scale), strict=True):
         n = out.shape[axis]
         at = np.linspace(0, n - 1, n * factor)
         first = np.minimum(at.astype(int), max(n - 2, 0))
@@ -754,7 +729,7 @@ def _linear(x: Array, scale: Any) -> Array:
 
 def _nearest_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(aspect: str, shape: tuple[int, ...], scale: Any) -> Case:
-        return Case(aspect, (_real(rng, *shape), scale))
+        return Case(aspect, (reals(rng, *shape), scale))
 
     yield case("two scales", (2, 3, 2, 3), (2, 3))
     yield case("one scale", (1, 1, 1, 2), 2)
@@ -783,17 +758,17 @@ UPSAMPLE_NEAREST = FunctionExercise(
         Misconception(
             "tiled",
             "You lay whole copies of the image side by side: repeat each pixel where it is.",
-            lambda x, scale: np.tile(x, (1, 1, *_pair(scale))),
+            lambda x, scale: np.tile(x, (1, 1, *hw(scale))),
         ),
         Misconception(
             "rows_only",
             "Only the rows are repeated: the columns too.",
-            lambda x, scale: x.repeat(_pair(scale)[0], axis=2),
+            lambda x, scale: x.repeat(hw(scale)[0], axis=2),
         ),
         Misconception(
             "columns_only",
             "Only the columns are repeated: the rows too.",
-            lambda x, scale: x.repeat(_pair(scale)[1], axis=3),
+            lambda x, scale: x.repeat(hw(scale)[1], axis=3),
         ),
         Misconception(
             "zeros_between",
@@ -808,22 +783,22 @@ UPSAMPLE_NEAREST = FunctionExercise(
         Misconception(
             "scales_swapped",
             "Two scales are (height, width): yours are the other way round.",
-            lambda x, scale: _nearest(x, _swapped(scale)),
+            lambda x, scale: _nearest(x, wh(scale)),
         ),
         Misconception(
             "first_scale_only",
             "You use the first scale for both axes.",
-            lambda x, scale: _nearest(x, _pair(scale)[0]),
+            lambda x, scale: _nearest(x, hw(scale)[0]),
         ),
         Misconception(
             "channels_repeated",
             "You repeat the channels as well: only height and width grow.",
-            lambda x, scale: _nearest(x, scale).repeat(_pair(scale)[0], axis=1),
+            lambda x, scale: _nearest(x, scale).repeat(hw(scale)[0], axis=1),
         ),
         Misconception(
             "python_ints_only",
             "An int of NumPy is one number too: yours fails on it.",
-            lambda x, scale: _nearest(x, _python_ints_only(scale)),
+            lambda x, scale: _nearest(x, python_ints_only(scale)),
         ),
     ),
     forbidden=(
@@ -933,7 +908,7 @@ def _first_channel_of_a_signal(x: Array) -> Array:
 
 def _causal_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(aspect: str, n: int, c_in: int, t: int, c_out: int, taps: int, dilation: int) -> Case:
-        return Case(aspect, (_real(rng, n, c_in, t), _real(rng, c_out, c_in, taps), dilation))
+        return Case(aspect, (reals(rng, n, c_in, t), reals(rng, c_out, c_in, taps), dilation))
 
     plain, dilated, many = "the past", "dilation", "channels and batch"
     yield case(many, 2, 2, 9, 2, 3, 2)
@@ -1208,35 +1183,31 @@ def _recursive_unet(c_in: int, n_classes: int, width: int = 16, depth: int = 3) 
     return nn.Sequential(Level(c_in, width, depth), nn.Conv2d(width, n_classes, 1))
 
 
-def _images(rng: np.random.Generator, *shape: int) -> Array:
-    return rng.standard_normal(shape).astype(np.float32)
-
-
 def _unet_cases(rng: np.random.Generator) -> Iterator[Case]:
     other = "other widths and depths"
     plans = [((1, 2), {"width": 4, "depth": 2}), ((3, 4), {"width": 6, "depth": 1})]
-    yield Case("values", (1, 2, 4, 2), inputs=(_images(rng, 2, 1, 8, 12),))
+    yield Case("values", (1, 2, 4, 2), inputs=(batch_of(rng, 2, 1, 8, 12),))
     for args, sizes in plans:
         step = 2 ** sizes["depth"]
         shape = (1, args[0], 2 * step, 3 * step)
-        yield Case("shape", args, sizes, inputs=(_images(rng, *shape),), measure="shape")
+        yield Case("shape", args, sizes, inputs=(batch_of(rng, *shape),), measure="shape")
         yield Case("parameters", args, sizes, measure="parameters")
-        yield Case("values", args, sizes, inputs=(_images(rng, *shape),))
+        yield Case("values", args, sizes, inputs=(batch_of(rng, *shape),))
     # Too small for convolutions without padding; the message tells them from other mistakes.
     yield Case(
         "shape",
         (1, 2, 4),
-        inputs=(_images(rng, 1, 1, 16, 8),),
+        inputs=(batch_of(rng, 1, 1, 16, 8),),
         measure="shape",
         mentions=("Kernel",),
     )
     yield Case("parameters", (1, 2), measure="parameters", note="width 16 and depth 3")
-    yield Case("values", (2, 3, 3, 2), inputs=(_images(rng, 1, 2, 8, 8),))
+    yield Case("values", (2, 3, 3, 2), inputs=(batch_of(rng, 1, 2, 8, 8),))
     deep = (1, 2, 2, 4)
     yield Case(other, deep, measure="parameters", note="four poolings")
-    yield Case(other, deep, inputs=(_images(rng, 1, 1, 16, 32),))
+    yield Case(other, deep, inputs=(batch_of(rng, 1, 1, 16, 32),))
     width = int(rng.integers(3, 8))
-    yield Case(other, (2, 2), {"width": width, "depth": 3}, inputs=(_images(rng, 1, 2, 8, 16),))
+    yield Case(other, (2, 2), {"width": width, "depth": 3}, inputs=(batch_of(rng, 1, 2, 8, 16),))
 
 
 def _nothing_handed_across(beside: Any, x: Any) -> Any:
@@ -1724,19 +1695,6 @@ SEGMENTER = TrainedExercise(
 # ── quiz_09 ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _different(
-    right: float, wrong: Mapping[str, tuple[int | float | str, str]]
-) -> dict[str, tuple[int | float | str, str]]:
-    """Wrong answers without those that happen to be right, or the same as one before."""
-    seen: list[int | float | str] = [right]
-    kept = {}
-    for name, (value, message) in wrong.items():
-        if value not in seen:
-            seen.append(value)
-            kept[name] = (value, message)
-    return kept
-
-
 def _ask_dilated(rng: np.random.Generator) -> Asked:
     kernel, dilation = int(rng.choice([3, 5])), int(rng.choice([3, 4, 6]))
     right = dilation * (kernel - 1) + 1
@@ -1745,7 +1703,7 @@ def _ask_dilated(rng: np.random.Generator) -> Asked:
         "that it spans, from its first tap to its last?",
         right,
         f"{dilation}·({kernel} − 1) + 1 = {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "kernel_times_dilation": (kernel * dilation, "There are only K − 1 steps."),
@@ -1770,7 +1728,7 @@ def _ask_heard(rng: np.random.Generator) -> Asked:
         "output sample depend?",
         right,
         f"1 + {taps - 1}·({' + '.join(map(str, rates))}) = {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "own_sample": (right - 1, "Its own sample counts too."),
@@ -1791,7 +1749,7 @@ def _ask_size(rng: np.random.Generator) -> Asked:
         f"of {n} pixels. How long is its output?",
         right,
         f"({n} − 1)·{stride} − 2·1 + {kernel} = {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "no_padding": (right + 2, "The padding is cut off both ends."),
@@ -1851,7 +1809,7 @@ def _ask_joined(rng: np.random.Generator) -> Asked:
         right,
         f"{channels} maps from the way down and {channels} from below: 9·{2 * channels}·"
         f"{channels} = {right:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "not_joined": (9 * channels * channels, "It also reads what came across."),
@@ -1878,7 +1836,7 @@ def _ask_iou(rng: np.random.Generator) -> Asked:
         "What is their IoU? (To four digits or more.)",
         right,
         f"{both} / ({pred} + {target} − {both}) = {right:.4f}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "dice": (2 * both / (pred + target), "That is the Dice score."),
@@ -1900,7 +1858,7 @@ def _ask_grid(rng: np.random.Generator) -> Asked:
         f"for each of {classes} classes. How many numbers is that in all?",
         right,
         f"{side}·{side}·({boxes}·5 + {classes}) = {right:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "four": (

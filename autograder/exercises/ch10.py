@@ -6,11 +6,10 @@ so that a mistake is the right answer with one part exchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autograder.exercise import (
     Asked,
@@ -23,23 +22,13 @@ from autograder.exercise import (
     QuestionExercise,
     choices,
 )
+from autograder.exercises.parts import Array, batch_of, distinct, reals
 
-Array = npt.NDArray[Any]
 Tensor = Any
 
 # The example of the text: a grey image of 4×4 pixels. Decimal numbers, as some of torch's functions
 # and its gradients know no others.
 PIXELS = np.arange(16.0).reshape(1, 1, 4, 4)
-
-
-def _real(rng: np.random.Generator, *shape: int, spread: float = 2.0) -> Array:
-    """Numbers with decimals, of both signs: nothing about them is symmetric."""
-    return np.round(rng.normal(0.0, spread, shape), 2)
-
-
-def _images(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Array:
-    """A batch for a module."""
-    return (scale * rng.standard_normal(shape)).astype(np.float32)
 
 
 # ── patchify ────────────────────────────────────────────────────────────────────────────────────
@@ -116,7 +105,7 @@ def _patchify_overlapping(x: Array, patch: int) -> Array:
 
 def _patchify_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(aspect: str, shape: tuple[int, ...], patch: Any, note: str = "") -> Case:
-        return Case(aspect, (_real(rng, *shape), patch), note=note)
+        return Case(aspect, (reals(rng, *shape), patch), note=note)
 
     grey, rows, colour, batch = "one channel", "height and width differ", "channels", "batch"
     # A case early on that tells most mistakes apart: a diagnosis need not look further.
@@ -286,7 +275,7 @@ def _kernels_moved(weight: Array, patch: int, channels: int) -> Array:
 
 def _embedding_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(aspect: str, patch: Any, channels: Any, dim: int, note: str = "") -> Case:
-        return Case(aspect, (_real(rng, patch**2 * channels, dim), patch, channels), note=note)
+        return Case(aspect, (reals(rng, patch**2 * channels, dim), patch, channels), note=note)
 
     grey, colour = "one channel", "channels"
     yield case(colour, 2, 3, 4)
@@ -517,9 +506,9 @@ def _attention_cases(rng: np.random.Generator) -> Iterator[Case]:
         spread: float = 1.0,
     ) -> Case:
         dim = shape[-1]
-        w_out = np.eye(dim) if identity else _real(rng, dim, dim, spread=1)
-        w_qkv = _real(rng, dim, 3 * dim, spread=dim**-0.5)
-        return Case(aspect, (_real(rng, *shape, spread=spread), w_qkv, w_out, heads), note=note)
+        w_out = np.eye(dim) if identity else reals(rng, dim, dim, spread=1)
+        w_qkv = reals(rng, dim, 3 * dim, spread=dim**-0.5)
+        return Case(aspect, (reals(rng, *shape, spread=spread), w_qkv, w_out, heads), note=note)
 
     one, project, heads, batch = "one head", "projection", "several heads", "batch"
     # A case early on that tells most mistakes apart: a diagnosis need not look further.
@@ -901,7 +890,7 @@ MAPS = ((1, 1, 2, 2, 2), (1, 1, 4, 4, 1), (1, 1, 6, 6, 3), (1, 1, 6, 6, 2))
 
 def _partition_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(aspect: str, shape: tuple[int, ...], window: Any, note: str = "") -> Case:
-        return Case(aspect, (_real(rng, *shape), window), note=note)
+        return Case(aspect, (reals(rng, *shape), window), note=note)
 
     yield case("channels and batch", (2, 3, 4, 6), 2)
     for n, c, h, w, window in MAPS:
@@ -1089,7 +1078,7 @@ def _reverse_channels_last(windows: Array, window: int, height: int, width: int)
 def _reverse_cases(rng: np.random.Generator) -> Iterator[Case]:
     def case(aspect: str, shape: tuple[int, ...], window: Any, note: str = "") -> Case:
         n, c, h, w = shape
-        windows = _real(rng, n * (h // window) * (w // window), c, window, window)
+        windows = reals(rng, n * (h // window) * (w // window), c, window, window)
         return Case(aspect, (windows, window, h, w), note=note)
 
     yield case("channels and batch", (2, 3, 4, 6), 2)
@@ -1606,7 +1595,7 @@ _BACK = "the gradient on its way back"
 def _convnext_cases(rng: np.random.Generator) -> Iterator[Case]:
     def out(aspect: str, channels: int, *shape: int, note: str = "", scale: float = 1.0) -> Case:
         n, h, w = shape
-        x = _images(rng, n, channels, h, w, scale=scale)
+        x = batch_of(rng, n, channels, h, w, scale=scale)
         return Case(aspect, (channels,), inputs=(x,), note=note)
 
     def count(channels: int) -> Case:
@@ -1623,7 +1612,7 @@ def _convnext_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield out("any batch and size", 3, 1, 12, 8)
     # Two numbers are often near each other: there the eps of the norm is seen.
     yield out("any batch and size", 2, 4, 12, 12, note="two channels")
-    x = _images(rng, 2, 4, 5, 6)
+    x = batch_of(rng, 2, 4, 5, 6)
     yield Case("the block", (4,), inputs=(x,), train=True, note="in training mode")
     yield Case("the block", (4,), inputs=(x,), note=_BACK, measure="gradient")
     for channels in (4, wide):
@@ -1800,19 +1789,6 @@ CONVNEXT_BLOCK = ModuleExercise(
 # ── quiz_10 ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _different(
-    right: float, wrong: Mapping[str, tuple[int | float | str, str]]
-) -> dict[str, tuple[int | float | str, str]]:
-    """Wrong answers without those that happen to be right, or the same as one before."""
-    seen: list[int | float | str] = [right]
-    kept = {}
-    for name, (value, message) in wrong.items():
-        if value not in seen:
-            seen.append(value)
-            kept[name] = (value, message)
-    return kept
-
-
 def _ask_tokens(rng: np.random.Generator) -> Asked:
     patch, across = int(rng.choice([8, 14, 16, 32])), int(rng.choice([7, 10, 12, 15]))
     size = patch * across
@@ -1822,7 +1798,7 @@ def _ask_tokens(rng: np.random.Generator) -> Asked:
         "class token. How many tokens does its first block see?",
         right,
         f"{size}/{patch} = {across}, {across}² = {across**2} patches, and one more: {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "no_class_token": (across**2, "The class token is a token too."),
@@ -1845,7 +1821,7 @@ def _ask_embedding(rng: np.random.Generator) -> Asked:
         "linear layer with bias. How many parameters has it?",
         right,
         f"3·{patch}·{patch}·{dim} + {dim} = {right:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "no_bias": (right - dim, "The bias has a number for each number of the token."),
@@ -1865,7 +1841,7 @@ def _ask_attention(rng: np.random.Generator) -> Asked:
         "products with the n×n maps, projections not counted?",
         right,
         f"2·{n}²·{dim} = {right:,}: more heads are as much narrower",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "one_product": (n * n * dim, "There are two products: scores, and mixing."),
@@ -1888,7 +1864,7 @@ def _ask_growth(rng: np.random.Generator) -> Asked:
         "what factor do the MACs of the two products with the n×n maps grow? (No class token.)",
         times**4,
         f"{times}² times as many tokens, so {times}⁴ = {times**4} times as many pairs",
-        wrong=_different(
+        wrong=distinct(
             times**4,
             {
                 "tokens": (times**2, "So many times more tokens: how many more pairs?"),
@@ -1911,7 +1887,7 @@ def _ask_windows(rng: np.random.Generator) -> Asked:
         "weights, in all windows together?",
         right,
         f"{across}² windows, 2·({window}²)²·{dim} each: {right:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "everywhere": (2 * n * n * dim, "So it would be without windows."),
@@ -1934,7 +1910,7 @@ def _ask_masked(rng: np.random.Generator) -> Asked:
         right,
         f"In all but the last row and the last column of {rows}×{columns} windows: "
         f"({rows}−1)·({columns}−1) = {right}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "all": (rows * columns, "Some windows hold tokens from opposite ends."),
@@ -1961,7 +1937,7 @@ def _ask_block(rng: np.random.Generator) -> Asked:
         right,
         f"7×7: 50·{c}; norm: 2·{c}; up: 4·{c}² + 4·{c}; down: 4·{c}² + {c}; scale: {c}. Together "
         f"{right:,}",
-        wrong=_different(
+        wrong=distinct(
             right,
             {
                 "no_scale": (right - c, "The layer scale has a number for each channel."),

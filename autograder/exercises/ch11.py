@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autograder.exercise import (
     Asked,
@@ -24,11 +23,10 @@ from autograder.exercise import (
     TrainedExercise,
     choices,
 )
+from autograder.exercises.parts import Array, share_right
 from autograder.plain import Made
 from autograder.trials_transfer import BEHIND, FROZEN, GATED, NESTED, PLAIN, TIMES
 from course_lib import data
-
-Array = npt.NDArray[Any]
 
 
 def _trial(name: str) -> str:
@@ -1387,14 +1385,6 @@ MIXUP = PropertyExercise(
 # ── fine_tune ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _share_right(outputs: Any, targets: Any) -> float:
-    """Class numbers (N,), or scores (N, 10) whose largest counts."""
-    found = np.asarray(outputs)
-    if found.ndim == 2 and found.shape[1] == 10:
-        found = found.argmax(axis=1)
-    return float(np.mean(found == targets)) if found.shape == np.shape(targets) else 0.0
-
-
 def _scaled(images: Array) -> Array:
     """(N, 8, 8) as the backbone expects them: (N, 1, 8, 8)."""
     from course_lib.experiments import pretrain
@@ -1479,7 +1469,7 @@ FINE_TUNE = TrainedExercise(
     signature="fine_tune(backbone, x, y, n_classes) -> model",
     aspects=(Aspect("80 % right", 3), Aspect("90 % right", 2)),
     thresholds={"80 % right": 0.80, "90 % right": 0.90},
-    score=_share_right,
+    score=share_right,
     cases=_tune_cases,
     alternatives={"with PyTorch alone": _tuned},
     misconceptions=(
