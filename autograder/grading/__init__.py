@@ -1,0 +1,1 @@
+"""A class: its submissions collected, judged, entered and exported."""
