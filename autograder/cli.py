@@ -154,6 +154,14 @@ _timeout = click.option(
 _jobs = click.option("--jobs", type=click.IntRange(1), help="How many are run at once.")
 
 
+_class_directory = click.option(
+    "--directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=".",
+    help="The class directory.  [default: the working directory]",
+)
+
+
 @main.command(short_help="Judge plain Python files.")
 @click.argument("exercise")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -221,6 +229,66 @@ def new(directory: Path, course_id: str | None) -> None:
 
     chapters = new_class(course_root(), directory, course_id)
     click.echo(f"{directory}: {len(chapters)} assignments; README.md there says how to go on")
+
+
+@main.command(short_help="Write a class's marks for a spreadsheet, Canvas or Moodle.")
+@click.argument("chapters", nargs=-1, metavar="[CHAPTER]...")
+@_class_directory
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["csv", "canvas", "moodle"]),
+    default="csv",
+    show_default=True,
+    help="Which table.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where it goes.  [default: standard output]",
+)
+@click.option(
+    "--roster",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Who is in the course: a CSV file that Canvas or Moodle exported.",
+)
+@click.option(
+    "--identifier",
+    type=click.Choice(["username", "email", "idnumber"]),
+    default="username",
+    show_default=True,
+    help="How Moodle is to find people.",
+)
+@click.option("--missing-as-zero", is_flag=True, help="Mark 0 where nothing was submitted.")
+@click.option("--unfinished", is_flag=True, help="Count what is graded so far, too.")
+def export(
+    chapters: tuple[str, ...],
+    directory: Path,
+    style: str,
+    output: Path | None,
+    roster: Path | None,
+    identifier: str,
+    missing_as_zero: bool,
+    unfinished: bool,
+) -> None:
+    """Write the marks in a class's gradebook: of each CHAPTER, or of all that were submitted.
+
+    The marks are nbgrader's own, with manual scores and late penalties. Where nothing was
+    submitted, or something is still to be graded by hand, the mark is left empty and the student
+    named on standard error.
+    """
+    from autograder.grading import export as exporter
+    from autograder.grading.marks import read_marks
+
+    filling = exporter.Filling(missing_as_zero, unfinished)
+    marks = read_marks(directory, chapters)
+    sheet = exporter.export(marks, style, roster, identifier, filling)
+    if output is None:
+        click.echo(sheet.to_bytes(), nl=False)
+    else:
+        exporter.save(sheet, output)
+    for remark in sheet.remarks:
+        click.echo(f"course export: {remark}", err=True)
 
 
 @main.command(short_help="List every exercise.")
