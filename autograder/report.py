@@ -11,7 +11,7 @@ import click
 from autograder import runner
 from autograder.card import as_text
 from autograder.paths import CourseError, UsageError
-from autograder.worker import WorkerError
+from autograder.sandbox.worker import WorkerError
 
 
 def judge(

@@ -22,11 +22,20 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from autograder import exercises, probe
-from autograder.child import CUT_OFF
 from autograder.exercise import Case, Exercise
 from autograder.judge import UNWRITTEN, judge
+from autograder.known import Known
 from autograder.paths import CourseError, course_root
 from autograder.probe import Observation, Trouble
+from autograder.sandbox.child import CUT_OFF
+from autograder.sandbox.worker import (
+    CAN_FORK,
+    Outcome,
+    Worker,
+    WorkerError,
+    frame_observations,
+    frame_trouble,
+)
 from autograder.transplant import (
     Chapter,
     Submission,
@@ -37,14 +46,6 @@ from autograder.transplant import (
     transplant,
 )
 from autograder.verdict import Verdict, blank
-from autograder.worker import (
-    CAN_FORK,
-    Outcome,
-    Worker,
-    WorkerError,
-    frame_observations,
-    frame_trouble,
-)
 
 SECONDS = 10.0  # for a file, or for an exercise of a notebook, unless the exercise says more
 DAY = 86_400  # seconds: the most that may be given
@@ -145,7 +146,7 @@ def judge_files(
     ValueError for an impossible `timeout`; whatever is wrong with a file is its own verdict.
     """
     _check_timeout(timeout)
-    task = _task(_lookup(registry, name), seed, timeout)
+    task = _pose(_lookup(registry, name), seed, timeout)
     return _judge_files(task, [str(path) for path in paths], jobs, fork)
 
 
@@ -158,11 +159,12 @@ def _lookup(registry: Registry | None, name: str) -> Exercise:
 
 
 @dataclass(frozen=True)
-class Task:
-    """An exercise with the cases that an answer is judged on."""
+class Posed:
+    """An exercise with the cases that answers are judged on, and what is known of them."""
 
     exercise: Exercise
     cases: Sequence[Case]
+    known: Known
 
 
 def _check_timeout(timeout: float | None) -> None:
@@ -171,17 +173,18 @@ def _check_timeout(timeout: float | None) -> None:
         raise ValueError(f"timeout (={timeout:g}) must be seconds, above 0 and at most {DAY:,}")
 
 
-def _task(exercise: Exercise, seed: int | None, timeout: float | None) -> Task:
+def _pose(exercise: Exercise, seed: int | None, timeout: float | None) -> Posed:
     limit = timeout if timeout is not None else max(SECONDS, exercise.time_limit)
     try:
         cases = exercise.draw(secrets.randbits(32) if seed is None else seed)
     except Exception as error:
         raise CourseError(f"the exercise {exercise.name} cannot draw its cases: {error}") from error
-    return Task(replace(exercise, time_limit=limit), cases)
+    exercise = replace(exercise, time_limit=limit)
+    return Posed(exercise, cases, Known(exercise, cases))
 
 
 def _judge_files(
-    task: Task, files: Sequence[str], jobs: int | None, fork: bool
+    task: Posed, files: Sequence[str], jobs: int | None, fork: bool
 ) -> Iterator[FileResult]:
     exercise = task.exercise
     probing = _probe_step(task)
@@ -250,13 +253,13 @@ def check_notebooks(
     known = chapters(root if root is not None else course_root())
     if seed is None:
         seed = secrets.randbits(32)
-    ask = partial(_tasks, seed=seed, timeout=timeout, registry=registry)
+    ask = partial(pose, seed=seed, timeout=timeout, registry=registry)
     return _check_notebooks(known, cache(ask), [str(path) for path in paths], jobs, fork)
 
 
-def _tasks(
+def pose(
     chapter: Chapter, seed: int, timeout: float | None, registry: Registry | None
-) -> dict[str, Task]:
+) -> dict[str, Posed]:
     """The exercises of a chapter, by name, in its order."""
     tasks = {}
     for cell in chapter.cells:
@@ -265,13 +268,13 @@ def _tasks(
                 exercise = _lookup(registry, cell.exercise)
             except KeyError as error:
                 raise CourseError(f"{chapter.name}: {error.args[0]}") from None
-            tasks[cell.exercise] = _task(exercise, seed, timeout)
+            tasks[cell.exercise] = _pose(exercise, seed, timeout)
     return tasks
 
 
 def _check_notebooks(
     known: Sequence[Chapter],
-    ask: Callable[[Chapter], Mapping[str, Task]],
+    ask: Callable[[Chapter], Mapping[str, Posed]],
     files: Sequence[str],
     jobs: int | None,
     fork: bool,
@@ -279,7 +282,7 @@ def _check_notebooks(
     def run(worker: Worker, file: str) -> Checked:
         submission = transplant(read_notebook(Path(file)), known)
         tasks = ask(submission.chapter)
-        steps = list(_notebook_steps(submission, tasks))
+        steps = list(notebook_steps(submission, tasks))
         return Checked(submission, tasks, run_steps(worker, steps, float("inf"), notebook=True))
 
     for file, found in zip(files, _at_once(run, files, jobs, fork), strict=True):
@@ -297,12 +300,12 @@ class Checked:
     """A notebook after its cells ran: what is needed to judge it."""
 
     submission: Submission
-    tasks: Mapping[str, Task]
+    tasks: Mapping[str, Posed]
     report: Report
 
 
-def _notebook_steps(
-    submission: Submission, tasks: Mapping[str, Task]
+def notebook_steps(
+    submission: Submission, tasks: Mapping[str, Posed]
 ) -> Iterator[Mapping[str, Any]]:
     """The set-up cells, the learner's solution cells, and a probe where each test cell stands."""
     for cell in submission.chapter.cells:
@@ -311,25 +314,30 @@ def _notebook_steps(
         elif cell.role == "solution" and cell.id in submission.sources:
             limit = tasks[cell.id].exercise.time_limit if cell.id in tasks else SECONDS
             yield _cell_step(cell.id, submission.sources[cell.id], limit)
-        elif cell.role == "test" and cell.exercise in submission.sources:
+        elif cell.role == "test" and cell.exercise in submission.sources and cell.exercise in tasks:
             yield _probe_step(tasks[cell.exercise])
 
 
 def _notebook_result(file: str, checked: Checked) -> NotebookResult:
-    submission, report = checked.submission, checked.report
-    verdicts = []
-    for name, task in checked.tasks.items():
+    submission = checked.submission
+    found = tuple(verdicts(submission, checked.tasks, checked.report))
+    return NotebookResult(file, submission.chapter.name, found, submission.notes)
+
+
+def verdicts(
+    submission: Submission, tasks: Mapping[str, Posed], report: Report
+) -> Iterator[Verdict]:
+    """The verdict on each exercise posed, after the cells of a submission ran."""
+    broken = _broken_setup(submission.chapter, report)
+    for name, task in tasks.items():
         if name not in submission.sources:
             text = f"your notebook has no cell {name!r}: copy it from the released notebook"
-            verdicts.append(_blank(task.exercise, "not_attempted", text))
-            continue
-        broken = _broken_setup(submission.chapter, report)
-        if broken:
-            verdicts.append(_blank(task.exercise, "grader_error", broken))
-            continue
-        verdict = _verdict(task, report, name, "the cell")
-        verdicts.append(_explain_undefined(verdict, submission, report, name))
-    return NotebookResult(file, submission.chapter.name, tuple(verdicts), submission.notes)
+            yield _blank(task.exercise, "not_attempted", text)
+        elif broken:
+            yield _blank(task.exercise, "grader_error", broken)
+        else:
+            verdict = _verdict(task, report, name, "the cell")
+            yield _explain_undefined(verdict, submission, report, name)
 
 
 def _broken_setup(chapter: Chapter, report: Report) -> str:
@@ -395,7 +403,7 @@ def _cell_step(name: str, source: str, seconds: float) -> dict[str, Any]:
     return {"cell": name, "source": source, "seconds": seconds}
 
 
-def _probe_step(task: Task) -> dict[str, Any]:
+def _probe_step(task: Posed) -> dict[str, Any]:
     return {
         "exercise": task.exercise.name,
         "probe": probe.request(task.exercise, task.cases).to_plain(),
@@ -430,6 +438,14 @@ def run_steps(
         if not notebook:
             break  # a file has one exercise: there are no other marks to save
     return report
+
+
+def run_cells(worker: Worker, cells: Sequence[Mapping[str, Any]]) -> dict[str, CellEnd]:
+    """How the cells of a notebook end where none of its exercises is tried."""
+    report = Report()
+    for step, frame in zip(cells, worker.run(cells, notebook=True).frames, strict=False):
+        _absorb(report, step, frame)
+    return report.cells
 
 
 def _again(step: Mapping[str, Any], report: Report, guilty: Mapping[str, Any]) -> bool:
@@ -499,7 +515,7 @@ def _blank(exercise: Exercise, verdict: str, message: str) -> Verdict:
     return blank(exercise.name, exercise.points, verdict, message, exercise.aspects)
 
 
-def _verdict(task: Task, report: Report, cell: str, where: str) -> Verdict:
+def _verdict(task: Posed, report: Report, cell: str, where: str) -> Verdict:
     """The verdict on an exercise whose answer is in `cell`; `where` is "the file" or "the cell"."""
     exercise = task.exercise
     probed = report.probes.get(exercise.name)
@@ -522,9 +538,9 @@ def _verdict(task: Task, report: Report, cell: str, where: str) -> Verdict:
     return replace(verdict, advice=f"{verdict.advice} {_aside(end, where, exercise)}".strip())
 
 
-def _judge(task: Task, observations: Sequence[Observation]) -> Verdict:
+def _judge(task: Posed, observations: Sequence[Observation]) -> Verdict:
     try:
-        return judge(task.exercise, task.cases, observations)
+        return judge(task.exercise, task.cases, observations, task.known)
     except Exception as error:
         return _blank(task.exercise, "grader_error", f"{type(error).__name__}: {error}")
 
@@ -584,6 +600,10 @@ def _cut_short(exercise: Exercise, outcome: Outcome | None, during: str) -> Verd
         limit = f"{exercise.time_limit:g} s"
         text = f"ran longer than {limit} {during} and had to be killed: does a loop never end?"
         return _blank(exercise, "time", text)
+    if outcome.ending == "cpu":
+        return _blank(exercise, "time", f"used far too much processor time {during}")
+    if outcome.ending == "memory":
+        return _blank(exercise, "memory", f"ran out of memory {during}, all processes together")
     if outcome.ending == "flood":
         text = f"your code sent back far too much data {during}"
         return _blank(exercise, "output", text)
@@ -594,7 +614,7 @@ def _cut_short(exercise: Exercise, outcome: Outcome | None, during: str) -> Verd
         return _blank(exercise, "crash", text)
     if outcome.ending == "rubbish":
         text = f"your code meddled with how answers are sent back {during}"
-        return _blank(exercise, "crash", text)
+        return _blank(exercise, "tampered", text)
     return _blank(exercise, "crash", f"your code {_death(outcome.status)} {during}")
 
 

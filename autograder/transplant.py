@@ -27,17 +27,23 @@ class UnreadableError(Exception):
     """A file cannot be marked at all; the message says why."""
 
 
+class NotJSONError(UnreadableError):
+    """A file is no notebook, but perhaps something else."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """A graded or set-up cell: its role is "setup", "solution" or "test".
 
-    `released` is the text that a learner was given; `locked` what nbgrader's metadata says.
+    `released` is the text that a learner was given; `locked` and the `points` of a test are what
+    nbgrader's metadata says.
     """
 
     role: str
     id: str
     released: str
     locked: bool = True
+    points: float = 0.0
 
     @property
     def exercise(self) -> str:
@@ -92,12 +98,17 @@ def chapters(root: Path) -> tuple[Chapter, ...]:
     found = []
     for path in sorted((root / "solutions").glob("*/*.ipynb")):
         if path.stem == path.parent.name:
-            cells = tuple(_own_cells(json.loads(path.read_text(encoding="utf-8"))))
-            if any(cell.role == "test" for cell in cells):
-                found.append(Chapter(path.stem, cells))
+            chapter = read_chapter(path.stem, json.loads(path.read_text(encoding="utf-8")))
+            if chapter.ids("test"):
+                found.append(chapter)
     if not found:
         raise CourseError(f"{root / 'solutions'} holds no built chapter: run `course build`")
     return tuple(found)
+
+
+def read_chapter(name: str, notebook: dict[str, Any]) -> Chapter:
+    """The cells of an instructor's notebook that marks depend on."""
+    return Chapter(name, tuple(_own_cells(notebook)))
 
 
 def _own_cells(notebook: dict[str, Any]) -> Iterator[Cell]:
@@ -110,7 +121,8 @@ def _own_cells(notebook: dict[str, Any]) -> Iterator[Cell]:
             stub = _SOLVED.sub(rf"\1{UNWRITTEN}", text)
             yield Cell("solution", grading["grade_id"], stub, bool(grading.get("locked")))
         elif grading.get("grade"):
-            yield Cell("test", grading["grade_id"], _HIDDEN.sub("", text))
+            points = float(grading.get("points") or 0)
+            yield Cell("test", grading["grade_id"], _HIDDEN.sub("", text), points=points)
         elif grading.get("locked"):
             yield Cell("setup", grading["grade_id"], text)
 
@@ -137,7 +149,15 @@ def text_of(cell: dict[str, Any]) -> str:
 
 def read_notebook(path: Path) -> list[dict[str, Any]]:
     """The cells of a notebook file, as far as they can be read; UnreadableError with the reason."""
-    data = read_bytes(path, MAX_BYTES)
+    try:
+        return parse_notebook(read_bytes(path, MAX_BYTES))
+    except NotJSONError as error:
+        what = "a Python file: use `course judge`" if path.suffix == ".py" else "damaged"
+        raise UnreadableError(f"{error}: {what}") from None
+
+
+def parse_notebook(data: bytes) -> list[dict[str, Any]]:
+    """The cells of a notebook's bytes, as far as they can be read; UnreadableError if not."""
     if not data.strip():
         raise UnreadableError("the file is empty")
     try:
@@ -146,10 +166,7 @@ def read_notebook(path: Path) -> list[dict[str, Any]]:
         raise UnreadableError("the file is no UTF-8 text, so it is no notebook") from None
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        what = "a Python file: use `course judge`" if path.suffix == ".py" else "damaged"
-        raise UnreadableError(
-            f"the file is not JSON{where}, so it is no notebook: {what}"
-        ) from None
+        raise NotJSONError(f"the file is not JSON{where}, so it is no notebook") from None
     if not isinstance(content, dict):
         raise UnreadableError("the file is JSON, but no notebook: it has no cells")
     if isinstance(content.get("worksheets"), list):

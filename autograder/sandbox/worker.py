@@ -1,7 +1,8 @@
 """Start child processes, give them jobs, take back plain data, and end them.
 
 A `Worker` runs one job at a time. Whatever a learner's code does to its process, `Worker.run`
-comes back with what was observed until then and with how it ended.
+comes back with what was observed until then and with how it ended. With a `Sandbox`, nothing that
+the code does reaches anything outside.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ import numpy as np
 
 from autograder import plain
 from autograder.probe import PRINTED, STATUSES, Observation, Trouble
+from autograder.sandbox.bubblewrap import Sandbox
+from autograder.sandbox.namespaces import SIGNALLED
 
 GRACE = 0.5  # seconds beyond its own limits that a child gets before it is killed
 START_LIMIT = 60.0  # seconds for a child to be ready: imports on a slow disk
@@ -55,9 +58,9 @@ class Outcome:
     """What came back from a job: its frames, and how it ended.
 
     `ending` is "done"; "died" (`status` is the exit status, or the negative number of the signal,
-    or None where nobody knows); "time"; "flood" (too much data); "rubbish" (data that no honest
-    child sends); "broken" (`detail` says which exception ended the child); "unready" (it ended
-    before any learner's code ran).
+    or None where nobody knows); "time"; "memory" or "cpu" (a limit of the sandbox ended it);
+    "flood" (too much data); "rubbish" (data that no honest child sends); "broken" (`detail` says
+    which exception ended the child); "unready" (it ended before any learner's code ran).
     """
 
     frames: tuple[dict[str, Any], ...]
@@ -70,15 +73,28 @@ class Worker:
     """Runs jobs in child processes, one after the other; a context manager.
 
     With `fork`, the default on Linux, a template process is forked for each job; without, each job
-    starts an interpreter.
+    starts an interpreter. In a `sandbox`, which the worker closes with itself, the template lives
+    there; `ahead` names modules that it imports before the first job.
     """
 
-    def __init__(self, fork: bool = CAN_FORK) -> None:
-        self._fork = fork
+    def __init__(
+        self,
+        fork: bool = CAN_FORK,
+        sandbox: Sandbox | None = None,
+        ahead: Sequence[str] = (),
+    ) -> None:
+        self._fork = fork or sandbox is not None
+        self._sandbox = sandbox
+        self._ahead = tuple(ahead)
         # Resolved: a child compares paths in it with what its working directory is called.
         self._place = Path(tempfile.mkdtemp(prefix="course-")).resolve()
         self._template: _Template | None = None
         self._closed = False
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """What its jobs are shut in."""
+        return self._sandbox
 
     def __enter__(self) -> Worker:
         return self
@@ -91,6 +107,8 @@ class Worker:
         self._closed = True
         if self._template is not None:
             self._template.close()
+        if self._sandbox is not None:
+            self._sandbox.close()
         shutil.rmtree(self._place, ignore_errors=True)
 
     def run(
@@ -108,27 +126,44 @@ class Worker:
             "seconds": seconds,
             "memory": memory,
             "directory": directory,
-            "steps": [dict(step) for step in steps],
         }
         try:
-            process = self._start(plain.pack(job), _slow_imports(steps, notebook))
-            return _listen(process, steps, seconds)
+            process = self._start((*self._ahead, *_slow_imports(steps, notebook)))
+            if self._sandbox is None:
+                return _listen(process, job, steps, seconds)
+            with self._sandbox.watching(self._template_pid()) as watch:
+                outcome = _listen(process, job, steps, seconds)
+            broken_limit = watch.exceeded()
+            if broken_limit and outcome.ending in ("died", "broken", "time"):
+                return replace(outcome, ending=broken_limit)
+            return outcome
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+            if self._sandbox is not None and not self._sandbox.reusable:
+                self._end_template()
 
-    def _start(self, job: bytes, imports: Sequence[str]) -> _Process:
+    def _template_pid(self) -> int | None:
+        return None if self._template is None else self._template.pid
+
+    def _end_template(self) -> None:
+        if self._template is not None:
+            self._template.close()
+
+    def _start(self, imports: Sequence[str]) -> _Process:
         if not self._fork:
-            return _Fresh(job, self._place)
+            return _Fresh(self._place)
         for attempt in (1, 2):
             if self._closed:
                 raise WorkerError("the worker is closed")
-            if self._template is None or self._template.dead:
-                self._template = _Template(self._place)
             try:
+                if self._template is None or self._template.dead:
+                    self._template = _Template(self._place, self._sandbox)
                 self._template.import_ahead(imports)
-                return self._template.start(job)
+                return self._template.start()
             except OSError as error:
                 # An earlier job may have killed it: a new one gets the job, once.
+                if self._template is None:
+                    raise WorkerError(f"the child process did not start: {error}") from None
                 self._template.close()
                 if attempt == 2 or not self._template.has_worked:
                     reason = self._template.last_words() or error
@@ -145,7 +180,7 @@ def _slow_imports(steps: Sequence[Mapping[str, Any]], notebook: bool) -> list[st
 def environment(place: Path) -> dict[str, str]:
     """The environment of a child: ours, without the course's secrets; one thread, no window."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COURSE_")}
-    ours = str(Path(__file__).resolve().parents[1])
+    ours = str(Path(__file__).resolve().parents[2])
     path = [ours, *filter(None, [kept.get("PYTHONPATH")])]
     return {
         **kept,
@@ -163,16 +198,23 @@ def environment(place: Path) -> dict[str, str]:
 
 def _command(*arguments: str) -> list[str]:
     # -P: what lies in the working directory is nothing to import.
-    return [sys.executable, "-P", "-m", "autograder.child", *arguments]
+    return [sys.executable, "-P", "-m", "autograder.sandbox.child", *arguments]
 
 
 # ── two ways to have a process for a job ────────────────────────────────────────────────────────
 
 
 class _Process:
-    """The process of one job: its frames arrive on `frames`; `stop` ends it."""
+    """The process of one job: frames arrive on `frames`, `send` gives it a message, `stop` ends it.
+
+    `send` may block as long as the process does not read.
+    """
 
     frames: BinaryIO
+
+    def send(self, message: bytes) -> None:
+        """Give it a message."""
+        raise NotImplementedError
 
     def stop(self, grace: float) -> int | None:
         """End it and what it started; its exit status, minus a signal's number, or None."""
@@ -182,24 +224,31 @@ class _Process:
 class _Template:
     """A warm interpreter that forks once for each job."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, sandbox: Sandbox | None) -> None:
         self._control, theirs = socket.socketpair()
         self._control.settimeout(START_LIMIT)
         self._log = place / "template.log"
+        self._confined = sandbox is not None
         self._imported: set[str] = set()
         self.dead = False
         self.has_worked = False
+        serve = _command("--serve", str(theirs.fileno()))
         with theirs, open(self._log, "wb") as log:
             self._process = subprocess.Popen(
-                _command("--serve", str(theirs.fileno())),
+                serve if sandbox is None else sandbox.command(serve),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 pass_fds=(theirs.fileno(),),
                 cwd=place,
-                env=environment(place),
+                env=environment(place) if sandbox is None else {},
                 start_new_session=True,  # an interrupt from the keyboard is not for it
             )
+
+    @property
+    def pid(self) -> int:
+        """The number of the process that was started: bubblewrap's, where there is a sandbox."""
+        return self._process.pid
 
     def import_ahead(self, names: Sequence[str]) -> None:
         """Import modules once, so that each fork has them."""
@@ -210,23 +259,20 @@ class _Template:
             self._reply()
             self._imported.update(new)
 
-    def start(self, job: bytes) -> _Forked:
+    def start(self) -> _Forked:
         """Fork for a job."""
-        reading, writing = os.pipe()
-        frames = os.fdopen(reading, "rb")
+        ours, theirs = socket.socketpair()
         try:
-            head = struct.pack(">cQ", b"J", len(job))
-            socket.send_fds(self._control, [head], [writing])
-            self._control.sendall(job)
+            with theirs:
+                head = struct.pack(">cQ", b"J", 0)
+                socket.send_fds(self._control, [head], [theirs.fileno()])
             pid = self._reply()
         except OSError:
-            frames.close()
+            ours.close()
             raise
-        finally:
-            os.close(writing)
         self.has_worked = True
         self._control.settimeout(REPLY_LIMIT)
-        return _Forked(self, pid, frames)
+        return _Forked(self, pid, ours, self._confined)
 
     def stop(self, pid: int, grace: float) -> int | None:
         """End the fork; None where the template itself is gone."""
@@ -272,17 +318,28 @@ class _Template:
 
 
 class _Forked(_Process):
-    def __init__(self, template: _Template, pid: int, frames: BinaryIO) -> None:
-        self._template, self._pid, self.frames = template, pid, frames
+    def __init__(self, template: _Template, pid: int, line: socket.socket, confined: bool) -> None:
+        self._template, self._pid, self._line = template, pid, line
+        self._confined = confined
+        self.frames = line.makefile("rb")
+
+    def send(self, message: bytes) -> None:
+        self._line.sendall(message)
 
     def stop(self, grace: float) -> int | None:
-        return self._template.stop(self._pid, grace)
+        status = self._template.stop(self._pid, grace)
+        with contextlib.suppress(OSError):
+            self._line.shutdown(socket.SHUT_RDWR)  # wakes whoever reads or writes
+        self._line.close()
+        if self._confined and status is not None and status > SIGNALLED:
+            return SIGNALLED - status
+        return status
 
 
 class _Fresh(_Process):
     """An interpreter of its own for one job."""
 
-    def __init__(self, job: bytes, place: Path) -> None:
+    def __init__(self, place: Path) -> None:
         self._process = subprocess.Popen(
             _command("--once"),
             stdin=subprocess.PIPE,
@@ -292,11 +349,13 @@ class _Fresh(_Process):
             env=environment(place),
             start_new_session=os.name == "posix",
         )
-        assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.frames = self._process.stdout  # type: ignore[assignment]
-        with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
-            stdin.write(struct.pack(">Q", len(job)) + job)
+
+    def send(self, message: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(message)
+        self._process.stdin.flush()
 
     def stop(self, grace: float) -> int | None:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -306,7 +365,11 @@ class _Fresh(_Process):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
-        return self._process.wait()
+        status = self._process.wait()
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        return status
 
 
 # ── listening ───────────────────────────────────────────────────────────────────────────────────
@@ -338,24 +401,47 @@ class _Reader(threading.Thread):
         self.frames.put("died")
 
 
-def _listen(process: _Process, steps: Sequence[Mapping[str, Any]], seconds: float) -> Outcome:
-    reader = _Reader(process.frames)
+class _Writer(threading.Thread):
+    """Sends messages, so that a child that does not read holds nobody up."""
+
+    def __init__(self, process: _Process) -> None:
+        super().__init__(daemon=True)
+        self._process = process
+        self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Send what is put into the queue until None is."""
+        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+            while (message := self.messages.get()) is not None:
+                data = plain.pack(message)
+                self._process.send(struct.pack(">Q", len(data)) + data)
+
+
+def _listen(
+    process: _Process, job: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], seconds: float
+) -> Outcome:
+    reader, writer = _Reader(process.frames), _Writer(process)
     reader.start()
+    writer.start()
+    writer.messages.put(job)
     frames: list[dict[str, Any]] = []
-    ending, detail = _collect(reader, steps, seconds, frames)
+    ending, detail = _collect(reader, writer, steps, seconds, frames)
+    writer.messages.put(None)
     # One that died by itself shall be seen to have: it gets time to do so.
     status = process.stop(1.0 if ending == "died" else 0.0)
     reader.join(timeout=1.0)
+    writer.join(timeout=1.0)
     return Outcome(tuple(frames), ending, status if ending == "died" else None, detail)
 
 
 def _collect(
     reader: _Reader,
+    writer: _Writer,
     steps: Sequence[Mapping[str, Any]],
     seconds: float,
     frames: list[dict[str, Any]],
 ) -> tuple[str, str]:
-    """Take frames until the job ends, one way or another: how, and a detail."""
+    """Give steps and take frames until the job ends, one way or another: how, and a detail."""
     allowance, deadline, ready = START_LIMIT, float("inf"), False
     while True:
         try:
@@ -375,6 +461,8 @@ def _collect(
                 frames.append(frame)
             elif "ready" in frame:
                 ready, deadline = True, time.monotonic() + seconds
+            # Not before the step before is answered: nobody sees inputs that are not used yet.
+            writer.messages.put(steps[len(frames)] if len(frames) < len(steps) else {"end": True})
         except TooMuchError as error:
             return "flood", str(error)
         except (ValueError, IndexError) as error:

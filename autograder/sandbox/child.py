@@ -1,21 +1,25 @@
 """What runs beside a learner's code, in a process of its own.
 
-The child is told what to run (sources and the inputs of cases) and answers with plain data: how
-each cell ended and what each probe observed. It holds no reference, no expected value and no
-mark; whoever started it judges. A sandbox goes around exactly this process.
+The child is told what to run, one step after the other (sources and the inputs of cases), and
+answers with plain data: how each cell ended and what each probe observed. It holds no reference, no
+expected value and no mark; whoever started it judges.
 
 Started with ``--serve FD`` it is a *template*: a warm interpreter that forks once for each job, so
-that imports are paid once. Started with ``--once`` it does one job, for platforms without fork.
+that imports are paid once. With ``--user NUMBER`` it lives in a sandbox: it gives up root, and each
+fork shuts namespaces of its own behind itself (see `namespaces`). Started with ``--once`` it does
+one job, for platforms without fork.
 
-A job is ``{"notebook": bool, "seconds": float, "memory": bytes, "directory": path, "steps": […]}``.
-A step is a cell, ``{"cell": id, "source": text, "seconds": float}``, or a probe, ``{"exercise":
-name, "probe": a Request as plain data, "seconds": float}``. All seconds are limits that the child
-keeps by itself as long as the learner's code lets it; whoever started it ends it otherwise.
+A job begins with ``{"notebook": bool, "seconds": float, "memory": bytes, "directory": path}``. Then
+come the steps, each when the one before it is answered: a cell, ``{"cell": id, "source": text,
+"seconds": float}``, or a probe, ``{"exercise": name, "probe": a Request as plain data, "seconds":
+float}``; at last ``{"end": True}``. All seconds are limits that the child keeps by itself as long
+as the learner's code lets it; whoever started it ends it otherwise.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import importlib
 import importlib.abc
 import linecache
@@ -40,15 +44,28 @@ from autograder.probe import Request, captured, guarded, observe
 
 MAX_ANSWER_BYTES = 128 * 2**20  # of all arrays of one exercise together
 MAX_FILE_BYTES = 2**30  # that a job may write to one file
+CPU_SECONDS = 600  # of one process of a job; how long it may take at all is counted outside
 CUT_OFF = 70  # exit status of a child that cannot send
+NOT_STARTED = 71  # exit status of a fork that could not make its own place
 NAMES = 200  # of a learner's definitions that are told where the one asked for is missing
 _MISSING = object()
 _STAGES = ("trials", "trials_transfer")  # what cases run in, imported when one of them does
+_HERE = ("sandbox", "sandbox.child", "sandbox.namespaces")
 _ALLOWED = frozenset(
     f"autograder.{name}"
-    for name in ("check", "child", "exercise", "plain", "pristine", "probe", *_STAGES)
+    for name in ("check", "exercise", "plain", "pristine", "probe", *_HERE, *_STAGES)
 )
 
+
+class Place(enum.Enum):
+    """Where a job runs: on the host, in the template's sandbox, in namespaces of its own there."""
+
+    OPEN = "open"
+    SHARED = "shared"
+    OWN = "own"
+
+
+Receive = Callable[[], dict[str, Any]]
 Send = Callable[[dict[str, Any]], None]
 
 
@@ -114,8 +131,8 @@ def shell() -> Any:
 # ── a job ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def perform(job: dict[str, Any], send: Send) -> None:
-    """Run the steps of a job in order and send a frame after each.
+def perform(job: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Run the steps of a job as they come and send a frame after each.
 
     Frames: ``{"ready": True}`` first; ``{"cell": id, "status": …, "trouble": …}``;
     ``{"exercise": name, "observations": […]}``, or in place of observations ``"missing": [names
@@ -126,7 +143,7 @@ def perform(job: dict[str, Any], send: Send) -> None:
     deadline = time.monotonic() + job["seconds"]
     space = Notebook() if job["notebook"] else Script()
     send({"ready": True})
-    for step in job["steps"]:
+    while "end" not in (step := receive()):
         left = deadline - time.monotonic()
         seconds = max(0.001, min(step["seconds"], left))
         if "source" in step:
@@ -235,12 +252,18 @@ def _silence() -> None:
     os.close(null)
 
 
-def _settle(job: dict[str, Any]) -> None:
-    """Give the process of a job its own place: directory, limits, signals, chance."""
-    os.chdir(job["directory"])
-    os.environ["TMPDIR"] = tempfile.tempdir = job["directory"]
+def _settle(job: dict[str, Any], place: Place) -> None:
+    """Give the process of a job what is its own: directory, limits, signals, chance."""
+    directory = job["directory"] if place is Place.OPEN else "/tmp"
+    os.chdir(directory)
+    os.environ["TMPDIR"] = tempfile.tempdir = directory
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _limit_resources(job["memory"])
+    if place is not Place.OPEN:
+        from autograder.sandbox import namespaces
+
+        namespaces.limit(job["memory"], CPU_SECONDS)
+    else:
+        _limit_resources(job["memory"])
     random.seed(0)
     np.random.seed(0)
 
@@ -260,11 +283,16 @@ def _limit_resources(memory: int) -> None:
             resource.setrlimit(kind, (most, most))
 
 
-def do_job(data: bytes, out: int) -> None:
+def do_job(reading: BinaryIO, out: int, place: Place = Place.OPEN) -> None:
     """Do one job and end the process, without exit handlers or waiting for threads.
 
     The exit status is 0 where the last word could be sent, else 70.
     """
+
+    def receive() -> dict[str, Any]:
+        message = plain.unpack(_read_message(reading))
+        assert isinstance(message, dict)
+        return message
 
     def send(frame: dict[str, Any]) -> None:
         _write_all(out, plain.pack(frame))
@@ -272,9 +300,9 @@ def do_job(data: bytes, out: int) -> None:
     exit_now = os._exit
     try:
         _silence()
-        job = plain.unpack(data)
-        _settle(job)
-        perform(job, send)
+        job = receive()
+        _settle(job, place)
+        perform(job, receive, send)
     except BaseException as error:
         try:
             restore_builtins()
@@ -293,9 +321,11 @@ def _write_all(fd: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def _read_exactly(stream: BinaryIO, n: int) -> bytes:
-    data = stream.read(n)
-    if len(data) != n:
+def _read_message(stream: BinaryIO) -> bytes:
+    head = stream.read(8)
+    (length,) = struct.unpack(">Q", head) if len(head) == 8 else (0,)
+    data = stream.read(length)
+    if not length or len(data) != length:
         raise EOFError
     return data
 
@@ -303,13 +333,14 @@ def _read_exactly(stream: BinaryIO, n: int) -> bytes:
 # ── a template: one fork for each job ───────────────────────────────────────────────────────────
 
 
-def serve(control: socket.socket) -> None:
+def serve(control: socket.socket, place: Place = Place.OPEN) -> None:
     """Take jobs from a socket until it closes, one at a time.
 
-    A job (``J``) comes with the writing end of the pipe for its frames and is answered with the
-    process id of the fork. ``S``, after some seconds of grace, ends that process and everything it
-    started, and is answered with how it ended: its exit status, or the negative number of the
-    signal. ``P`` names modules to import ahead of the jobs that need them.
+    A job (``J``) comes as one end of a socket of its own, which only the fork reads and writes, so
+    that nothing of one job stays here for the next. It is answered with the process id of the
+    fork. ``S``, after some seconds of grace, ends that process and everything it started, and is
+    answered with how it ended: its exit status, or the negative number of the signal. ``P`` names
+    modules to import ahead of the jobs that need them.
     """
     _adopt_orphans()
     running: int | None = None
@@ -319,7 +350,7 @@ def serve(control: socket.socket) -> None:
         except (EOFError, OSError):
             break
         if kind == b"J":
-            running = _fork(control, payload, fd)
+            running = _fork(control, fd, place)
             control.sendall(struct.pack(">q", running))
         elif kind == b"P":
             _import_ahead(payload.decode().split(","))
@@ -333,7 +364,7 @@ def serve(control: socket.socket) -> None:
 
 
 def _receive(control: socket.socket) -> tuple[bytes, bytes, int]:
-    """A message: its kind, its length, its content; and the pipe of a job."""
+    """A message: its kind, its content; and the socket of a job."""
     head, fds, _, _ = socket.recv_fds(control, 9, 1)
     while head and len(head) < 9:
         head += control.recv(9 - len(head))
@@ -351,15 +382,22 @@ def _receive(control: socket.socket) -> tuple[bytes, bytes, int]:
     return kind, bytes(content), fds[0] if fds else -1
 
 
-def _fork(control: socket.socket, job: bytes, out: int) -> int:
+def _fork(control: socket.socket, job: int, place: Place) -> int:
     pid = os.fork()
     if pid == 0:
-        with contextlib.suppress(BaseException):
+        try:
             control.close()
             os.setsid()
-            do_job(job, out)
-        os._exit(71)
-    os.close(out)
+            if place is Place.OWN:
+                from autograder.sandbox import namespaces
+
+                namespaces.enter()
+            with open(job, "rb", closefd=False) as reading:
+                do_job(reading, job, place)
+        except BaseException as error:
+            print(f"no place for a job: {error}", file=sys.stderr, flush=True)
+        os._exit(NOT_STARTED)
+    os.close(job)
     return pid
 
 
@@ -426,20 +464,25 @@ def _children() -> list[int]:
 
 
 def once() -> None:
-    """Do the one job that standard input holds; frames go to standard output."""
-    (length,) = struct.unpack(">Q", _read_exactly(sys.stdin.buffer, 8))
-    job = _read_exactly(sys.stdin.buffer, length)
-    do_job(job, os.dup(1))
+    """Do the one job that standard input tells; frames go to standard output."""
+    reading = os.fdopen(os.dup(0), "rb")
+    do_job(reading, os.dup(1))
 
 
 def main(arguments: Sequence[str]) -> None:
-    """``--serve FD`` or ``--once``."""
+    """``--serve FD [--user NUMBER [--one-job]]`` or ``--once``."""
     prepare()
     if arguments[0] == "--once":
         once()
-    else:
-        with socket.socket(fileno=int(arguments[1])) as control:
-            serve(control)
+        return
+    place = Place.OPEN
+    if "--user" in arguments:
+        from autograder.sandbox import namespaces
+
+        namespaces.be_nobody(int(arguments[3]))
+        place = Place.SHARED if "--one-job" in arguments else Place.OWN
+    with socket.socket(fileno=int(arguments[1])) as control:
+        serve(control, place)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder import child, exercises
-from autograder.worker import Worker
+from autograder import exercises
+from autograder.sandbox import child
+from autograder.sandbox.worker import Worker
 
 JUDGING = (
     "autograder.card",
@@ -21,7 +22,7 @@ JUDGING = (
     "autograder.proof",
     "autograder.runner",
     "autograder.transplant",
-    "autograder.worker",
+    "autograder.sandbox.worker",
     "course_lib",
 )
 
@@ -59,12 +60,12 @@ def test_the_child_holds_no_reference_and_no_judge(notebook: bool) -> None:
 
 
 def test_importing_the_child_imports_nothing_that_judges() -> None:
-    code = "import sys, json, autograder.child; print(json.dumps(sorted(sys.modules)))"
+    code = "import sys, json, autograder.sandbox.child; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     seen = [name for name in json.loads(done.stdout) if name.startswith("autograder")]
     assert seen == [
         "autograder",
-        "autograder.child",
+        "autograder.sandbox.child",
         "autograder.exercise",
         "autograder.plain",
         "autograder.pristine",

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder import plain, probe, worker
+from autograder import plain, probe
+from autograder.sandbox import worker
 from autograder.exercise import Aspect, Case, FunctionExercise
 from autograder.probe import Observation
-from autograder.worker import Outcome, Worker, WorkerError
+from autograder.sandbox.worker import Outcome, Worker, WorkerError
 
 TWICE = FunctionExercise(
     name="twice",

@@ -1,0 +1,1 @@
+"""Where strangers' code runs: what it may see, use and send back."""
