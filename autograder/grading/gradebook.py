@@ -1,0 +1,245 @@
+"""Enter the marks of one submission into nbgrader's gradebook.
+
+What `nbgrader autograde` would enter after running a notebook, from a `Grade` instead: in one
+transaction, and as often as one likes. Scores and comments that a person gave stay.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from nbformat import from_dict
+from nbgrader import utils
+from nbgrader.api import (
+    BaseCell,
+    Comment,
+    Gradebook,
+    MissingEntry,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+from nbgrader.api import Grade as Entry
+from nbgrader.plugins import BasePlugin
+
+from autograder.grading.engine import ExerciseGrade, Grade
+from autograder.grading.rebuild import harmless_markdown
+from autograder.paths import CourseError
+from autograder.transplant import grading_of
+
+NO_RESPONSE = "No response."  # nbgrader's own words
+OUR_FAULT = "This could not be judged, through no fault of yours: somebody will look at it."
+_UNSAFE = frozenset('<>"&')
+
+
+def unsafe_id(student: str) -> str | None:
+    """Why nbgrader's pages could not show this student's id as text; None if they can.
+
+    >>> unsafe_id("ada-1"), unsafe_id("<img src=x>")
+    (None, 'a student id cannot hold <, >, " or &')
+    """
+    return 'a student id cannot hold <, >, " or &' if _UNSAFE & set(student) else None
+
+
+def enter(
+    gradebook: Gradebook,
+    grade: Grade,
+    timestamp: datetime | str | None = None,
+    late: BasePlugin | None = None,
+) -> None:
+    """Enter a grade: the student, the submission, scores, comments, the penalty for lateness.
+
+    `timestamp` is when the work was handed in, in UTC; without one, an older one stays. `late` is
+    the class's nbgrader plugin for lateness; without one, nothing is taken off. An exercise whose
+    verdict is grader_error keeps the mark it had and waits for a person.
+
+    Raises CourseError where the gradebook does not know the chapter as it was judged, ValueError
+    for a grade that cannot be one. Then nothing is entered.
+    """
+    _check(grade)
+    try:
+        submission, notebook = _submission(gradebook, grade, timestamp)
+        _enter_scores(gradebook, grade, notebook)
+        _enter_comments(gradebook, grade, notebook)
+        _enter_penalty(gradebook, submission, notebook, late)
+        gradebook.db.commit()
+    except BaseException:
+        gradebook.db.rollback()
+        raise
+
+
+def _check(grade: Grade) -> None:
+    reason = unsafe_id(grade.student)
+    if reason is not None:
+        raise ValueError(f"student (={grade.student!r}): {reason}")
+    for one in grade.exercises:
+        # Written so that NaN is refused too.
+        if not 0 <= one.earned <= one.points or not math.isfinite(one.points):
+            raise ValueError(
+                f"{one.exercise}: earned (={one.earned:g}) must lie between 0 and {one.points:g}"
+            )
+
+
+# ── the submission and its rows ─────────────────────────────────────────────────────────────────
+
+
+def _submission(
+    gradebook: Gradebook, grade: Grade, timestamp: datetime | str | None
+) -> tuple[SubmittedAssignment, SubmittedNotebook]:
+    """The student's submission and its notebook, made where they are not there, uncommitted."""
+    db = gradebook.db
+    try:
+        original = gradebook.find_notebook(grade.chapter, grade.chapter)
+    except MissingEntry:
+        raise CourseError(
+            f"the gradebook does not know {grade.chapter}: "
+            f"run `nbgrader generate_assignment {grade.chapter}` first"
+        ) from None
+    student = db.get(Student, grade.student)
+    if student is None:
+        student = Student(id=grade.student)
+        db.add(student)
+    where = {"assignment_id": original.assignment_id, "student_id": grade.student}
+    submission = db.query(SubmittedAssignment).filter_by(**where).one_or_none()
+    if submission is None:
+        submission = SubmittedAssignment(assignment=original.assignment, student=student)
+        db.add(submission)
+    if timestamp is not None:
+        submission.timestamp = utils.parse_utc(timestamp)
+    db.flush()
+    for master in original.assignment.notebooks:
+        _complete(gradebook, submission, master)
+    db.flush()
+    notebook = (
+        db.query(SubmittedNotebook)
+        .filter_by(assignment_id=submission.id, notebook_id=original.id)
+        .one()
+    )
+    return submission, notebook
+
+
+def _complete(gradebook: Gradebook, submission: SubmittedAssignment, master: Any) -> None:
+    """Add what a submission of the notebook `master` lacks: a row for each score and comment."""
+    db = gradebook.db
+    where = {"assignment_id": submission.id, "notebook_id": master.id}
+    notebook = db.query(SubmittedNotebook).filter_by(**where).one_or_none()
+    if notebook is None:
+        notebook = SubmittedNotebook(notebook=master, assignment=submission)
+        db.add(notebook)
+        db.flush()
+    for kind, cells in (
+        (Entry, [*master.grade_cells, *master.task_cells]),
+        (Comment, [*master.solution_cells, *master.task_cells]),
+    ):
+        there = {row.cell_id for row in db.query(kind.cell_id).filter_by(notebook_id=notebook.id)}
+        db.add_all(
+            kind(cell_id=cell.id, notebook_id=notebook.id) for cell in cells if cell.id not in there
+        )
+
+
+# ── scores ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _enter_scores(gradebook: Gradebook, grade: Grade, notebook: SubmittedNotebook) -> None:
+    entries = {entry.cell.name: entry for entry in _rows(gradebook, Entry, notebook)}
+    for one in grade.exercises:
+        _check_points(grade.chapter, one, entries.get(one.cell))
+        entry = entries.pop(one.cell)
+        if one.verdict == "grader_error":
+            entry.needs_manual_grade = True
+        else:
+            _score(entry, float(one.earned))
+    for name, score in _scores_of_people(grade):
+        if name in entries:
+            _score(entries[name], score)
+
+
+def _rows(gradebook: Gradebook, kind: type, notebook: SubmittedNotebook) -> Iterator[Any]:
+    query = gradebook.db.query(kind).join(BaseCell, BaseCell.id == kind.cell_id)  # type: ignore[attr-defined]
+    yield from query.filter(kind.notebook_id == notebook.id)  # type: ignore[attr-defined]
+
+
+def _check_points(chapter: str, one: ExerciseGrade, entry: Any) -> None:
+    most = None if entry is None else float(entry.cell.max_score)
+    if most != one.points:
+        has = "does not know it" if most is None else f"gives it {most:g} points"
+        raise CourseError(
+            f"{chapter}: {one.cell} is worth {one.points:g} points, and the gradebook {has}: "
+            f"run `nbgrader generate_assignment {chapter} --force`"
+        )
+
+
+def _score(entry: Any, score: float | None) -> None:
+    """As nbgrader's SaveAutoGrades: whoever gave a score by hand should see that ours changed."""
+    entry.auto_score = score
+    entry.needs_manual_grade = entry.manual_score is not None or score is None
+
+
+def _scores_of_people(grade: Grade) -> Iterator[tuple[str, float | None]]:
+    """The cells that a person marks: zero where nothing was written, else None, which waits."""
+    for cell in _cells(grade):
+        if utils.is_grade(cell) and utils.is_solution(cell):
+            score, _ = utils.determine_grade(cell)
+            yield cell.metadata.nbgrader.grade_id, score
+        elif utils.is_task(cell) and grade.problem is not None:
+            yield cell.metadata.nbgrader.grade_id, 0.0
+
+
+def _cells(grade: Grade) -> list[Any]:
+    """The graded cells of the rebuilt notebook."""
+    cells = json.loads(grade.notebook)["cells"]
+    return [from_dict(cell) for cell in cells if grading_of(cell) is not None]
+
+
+# ── comments ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _enter_comments(gradebook: Gradebook, grade: Grade, notebook: SubmittedNotebook) -> None:
+    comments = _comments(grade)
+    for row in _rows(gradebook, Comment, notebook):
+        if row.cell.name in comments:
+            row.auto_comment = comments[row.cell.name]
+
+
+def _comments(grade: Grade) -> Mapping[str, str | None]:
+    """What nbgrader shows below each solution: why nothing was judged, or that nothing is there."""
+    faults = set(grade.faults)
+    comments: dict[str, str | None] = {}
+    for cell in _cells(grade):
+        name = cell.metadata.nbgrader.grade_id
+        if not utils.is_solution(cell):
+            continue
+        if name in faults:
+            comments[name] = OUR_FAULT
+        elif grade.problem is not None:
+            comments[name] = harmless_markdown(grade.problem)
+        elif cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell):
+            comments[name] = NO_RESPONSE
+        else:
+            comments[name] = None
+    return comments
+
+
+# ── lateness ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _enter_penalty(
+    gradebook: Gradebook,
+    submission: SubmittedAssignment,
+    notebook: SubmittedNotebook,
+    late: BasePlugin | None,
+) -> None:
+    """As nbgrader's AssignLatePenalties: the plugin decides, within zero and the score."""
+    notebook.late_submission_penalty = None
+    seconds = submission.total_seconds_late
+    if late is None or seconds <= 0:
+        return
+    gradebook.db.flush()
+    gradebook.db.refresh(notebook, ["score"])
+    penalty = late.late_submission_penalty(submission.student_id, notebook.score, seconds)
+    if penalty is not None:
+        notebook.late_submission_penalty = min(max(0.0, float(penalty)), notebook.score)
