@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,10 +18,14 @@ from nbgrader.api import (
     BaseCell,
     Comment,
     Gradebook,
+    GradeCell,
     MissingEntry,
+    Notebook,
+    SolutionCell,
     Student,
     SubmittedAssignment,
     SubmittedNotebook,
+    TaskCell,
 )
 from nbgrader.api import Grade as Entry
 from nbgrader.plugins import BasePlugin
@@ -63,8 +67,9 @@ def enter(
     _check(grade)
     try:
         submission, notebook = _submission(gradebook, grade, timestamp)
-        _enter_scores(gradebook, grade, notebook)
-        _enter_comments(gradebook, grade, notebook)
+        cells = _cells(grade)
+        _enter_scores(gradebook, grade, cells, notebook)
+        _enter_comments(gradebook, grade, cells, notebook)
         _enter_penalty(gradebook, submission, notebook, late)
         gradebook.db.commit()
     except BaseException:
@@ -99,72 +104,81 @@ def _submission(
             f"the gradebook does not know {grade.chapter}: "
             f"run `nbgrader generate_assignment {grade.chapter}` first"
         ) from None
-    student = db.get(Student, grade.student)
-    if student is None:
-        student = Student(id=grade.student)
-        db.add(student)
-    where = {"assignment_id": original.assignment_id, "student_id": grade.student}
-    submission = db.query(SubmittedAssignment).filter_by(**where).one_or_none()
-    if submission is None:
-        submission = SubmittedAssignment(assignment=original.assignment, student=student)
-        db.add(submission)
+    if db.get(Student, grade.student) is None:
+        db.add(Student(id=grade.student))
+        db.flush()
+    who = {"assignment_id": original.assignment_id, "student_id": grade.student}
+    submission = _find_or_add(gradebook, SubmittedAssignment, who)
     if timestamp is not None:
         submission.timestamp = utils.parse_utc(timestamp)
-    db.flush()
-    for master in original.assignment.notebooks:
-        _complete(gradebook, submission, master)
-    db.flush()
-    notebook = (
-        db.query(SubmittedNotebook)
-        .filter_by(assignment_id=submission.id, notebook_id=original.id)
-        .one()
-    )
+    # Ids and columns rather than objects: each of those is read anew after every commit.
+    for (id,) in db.query(Notebook.id).filter_by(assignment_id=original.assignment_id).all():
+        which = {"assignment_id": submission.id, "notebook_id": id}
+        found = _find_or_add(gradebook, SubmittedNotebook, which)
+        _complete(gradebook, found, id)
+        if id == original.id:
+            notebook = found
     return submission, notebook
 
 
-def _complete(gradebook: Gradebook, submission: SubmittedAssignment, master: Any) -> None:
-    """Add what a submission of the notebook `master` lacks: a row for each score and comment."""
+def _find_or_add(gradebook: Gradebook, kind: type, columns: Mapping[str, str]) -> Any:
+    row = gradebook.db.query(kind).filter_by(**columns).one_or_none()
+    if row is None:
+        row = kind(**columns)
+        gradebook.db.add(row)
+        gradebook.db.flush()
+    return row
+
+
+def _complete(gradebook: Gradebook, notebook: SubmittedNotebook, original: str) -> None:
+    """Add the scores and comments that a submitted notebook lacks, for `original`'s cells."""
     db = gradebook.db
-    where = {"assignment_id": submission.id, "notebook_id": master.id}
-    notebook = db.query(SubmittedNotebook).filter_by(**where).one_or_none()
-    if notebook is None:
-        notebook = SubmittedNotebook(notebook=master, assignment=submission)
-        db.add(notebook)
-        db.flush()
-    for kind, cells in (
-        (Entry, [*master.grade_cells, *master.task_cells]),
-        (Comment, [*master.solution_cells, *master.task_cells]),
-    ):
-        there = {row.cell_id for row in db.query(kind.cell_id).filter_by(notebook_id=notebook.id)}
-        db.add_all(
-            kind(cell_id=cell.id, notebook_id=notebook.id) for cell in cells if cell.id not in there
-        )
+    for kind, kinds in ((Entry, (GradeCell, TaskCell)), (Comment, (SolutionCell, TaskCell))):
+        there = {id for (id,) in db.query(kind.cell_id).filter_by(notebook_id=notebook.id)}
+        wanted = [
+            id for cell in kinds for (id,) in db.query(cell.id).filter_by(notebook_id=original)
+        ]
+        db.add_all(kind(cell_id=id, notebook_id=notebook.id) for id in wanted if id not in there)
+    db.flush()
 
 
 # ── scores ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _enter_scores(gradebook: Gradebook, grade: Grade, notebook: SubmittedNotebook) -> None:
-    entries = {entry.cell.name: entry for entry in _rows(gradebook, Entry, notebook)}
+def _cells(grade: Grade) -> list[Any]:
+    """The graded cells of the rebuilt notebook."""
+    cells = json.loads(grade.notebook)["cells"]
+    return [from_dict(cell) for cell in cells if grading_of(cell) is not None]
+
+
+def _enter_scores(
+    gradebook: Gradebook, grade: Grade, cells: Sequence[Any], notebook: SubmittedNotebook
+) -> None:
+    entries = _rows(gradebook, Entry, notebook)
+    points = dict(
+        gradebook.db.query(GradeCell.name, GradeCell.max_score)
+        .filter_by(notebook_id=notebook.notebook_id)
+        .all()
+    )
     for one in grade.exercises:
-        _check_points(grade.chapter, one, entries.get(one.cell))
+        _check_points(grade.chapter, one, points.get(one.cell))
         entry = entries.pop(one.cell)
         if one.verdict == "grader_error":
             entry.needs_manual_grade = True
         else:
             _score(entry, float(one.earned))
-    for name, score in _scores_of_people(grade):
+    for name, score in _scores_of_people(grade, cells):
         if name in entries:
             _score(entries[name], score)
 
 
-def _rows(gradebook: Gradebook, kind: type, notebook: SubmittedNotebook) -> Iterator[Any]:
-    query = gradebook.db.query(kind).join(BaseCell, BaseCell.id == kind.cell_id)  # type: ignore[attr-defined]
-    yield from query.filter(kind.notebook_id == notebook.id)  # type: ignore[attr-defined]
+def _rows(gradebook: Gradebook, kind: Any, notebook: SubmittedNotebook) -> dict[str, Any]:
+    """The scores or comments of a submitted notebook, by the names of their cells."""
+    query = gradebook.db.query(BaseCell.name, kind).join(BaseCell, BaseCell.id == kind.cell_id)
+    return dict(query.filter(kind.notebook_id == notebook.id).all())
 
 
-def _check_points(chapter: str, one: ExerciseGrade, entry: Any) -> None:
-    most = None if entry is None else float(entry.cell.max_score)
+def _check_points(chapter: str, one: ExerciseGrade, most: float | None) -> None:
     if most != one.points:
         has = "does not know it" if most is None else f"gives it {most:g} points"
         raise CourseError(
@@ -179,9 +193,9 @@ def _score(entry: Any, score: float | None) -> None:
     entry.needs_manual_grade = entry.manual_score is not None or score is None
 
 
-def _scores_of_people(grade: Grade) -> Iterator[tuple[str, float | None]]:
+def _scores_of_people(grade: Grade, cells: Sequence[Any]) -> Iterator[tuple[str, float | None]]:
     """The cells that a person marks: zero where nothing was written, else None, which waits."""
-    for cell in _cells(grade):
+    for cell in cells:
         if utils.is_grade(cell) and utils.is_solution(cell):
             score, _ = utils.determine_grade(cell)
             yield cell.metadata.nbgrader.grade_id, score
@@ -189,27 +203,23 @@ def _scores_of_people(grade: Grade) -> Iterator[tuple[str, float | None]]:
             yield cell.metadata.nbgrader.grade_id, 0.0
 
 
-def _cells(grade: Grade) -> list[Any]:
-    """The graded cells of the rebuilt notebook."""
-    cells = json.loads(grade.notebook)["cells"]
-    return [from_dict(cell) for cell in cells if grading_of(cell) is not None]
-
-
 # ── comments ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _enter_comments(gradebook: Gradebook, grade: Grade, notebook: SubmittedNotebook) -> None:
-    comments = _comments(grade)
-    for row in _rows(gradebook, Comment, notebook):
-        if row.cell.name in comments:
-            row.auto_comment = comments[row.cell.name]
+def _enter_comments(
+    gradebook: Gradebook, grade: Grade, cells: Sequence[Any], notebook: SubmittedNotebook
+) -> None:
+    comments = _comments(grade, cells)
+    for name, row in _rows(gradebook, Comment, notebook).items():
+        if name in comments:
+            row.auto_comment = comments[name]
 
 
-def _comments(grade: Grade) -> Mapping[str, str | None]:
+def _comments(grade: Grade, cells: Sequence[Any]) -> Mapping[str, str | None]:
     """What nbgrader shows below each solution: why nothing was judged, or that nothing is there."""
     faults = set(grade.faults)
     comments: dict[str, str | None] = {}
-    for cell in _cells(grade):
+    for cell in cells:
         name = cell.metadata.nbgrader.grade_id
         if not utils.is_solution(cell):
             continue
