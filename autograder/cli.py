@@ -212,6 +212,49 @@ def check(
     click.get_current_context().exit(0 if full else 1)
 
 
+@main.command(short_help="Grade a class.")
+@click.argument("chapter")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=Path(),
+    help="The class, as `course class new` made it.  [default: the working directory]",
+)
+@click.option("--student", "students", multiple=True, help="Only this student; may be repeated.")
+@click.option(
+    "--exercise", "exercises", multiple=True, help="Judge this again, and leave the other marks."
+)
+@click.option("--again", "--all", "again", is_flag=True, help="Also what is graded already.")
+@click.option("--jobs", type=click.IntRange(1), help="How many processes.  [default: processors]")
+@click.option("--scheduler", metavar="ADDRESS", help="Judge on the workers of this Dask scheduler.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), help="Instead of the class's secret number."
+)
+@click.option("--no-sandbox", is_flag=True, help="Run students' code with all that you may do.")
+def grade(
+    chapter: str,
+    directory: Path,
+    students: tuple[str, ...],
+    exercises: tuple[str, ...],
+    again: bool,
+    jobs: int | None,
+    scheduler: str | None,
+    seed: int | None,
+    no_sandbox: bool,
+) -> None:
+    """Grade every submission of CHAPTER in a class directory, and enter the marks.
+
+    Stopped or broken off, it goes on where it was when run again. The exit status is 0 where every
+    submission got its marks, and 1 where one did not.
+    """
+    from autograder.grading import batch
+
+    request = batch.Request(
+        chapter, students, exercises, again, seed, sandbox=False if no_sandbox else None
+    )
+    click.get_current_context().exit(batch.command(directory, request, jobs, scheduler))
+
+
 @main.group("class")
 def class_() -> None:
     """Prepare a class that is graded with nbgrader."""
@@ -279,6 +322,7 @@ def export(
     """
     from autograder.grading import export as exporter
     from autograder.grading.marks import read_marks
+    from autograder.grading.record import write_file
 
     filling = exporter.Filling(missing_as_zero, unfinished)
     marks = read_marks(directory, chapters)
@@ -286,9 +330,58 @@ def export(
     if output is None:
         click.echo(sheet.to_bytes(), nl=False)
     else:
-        exporter.save(sheet, output)
+        write_file(output, sheet.to_bytes())
     for remark in sheet.remarks:
         click.echo(f"course export: {remark}", err=True)
+
+
+@main.command(short_help="What a class finds hard in a chapter.")
+@click.argument("chapter")
+@_class_directory
+@click.option(
+    "--since",
+    metavar="DATE|DAYS",
+    help="Only what was handed in from then on: 2026-03-01, or 7 for the last week.",
+)
+@click.option(
+    "--least",
+    type=click.IntRange(1),
+    default=1,
+    help="Merge rows of fewer students, so that none of them can be told.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--figure",
+    "figures",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw it: a .png, .svg, .pdf or .html file.",
+)
+def statistics(
+    chapter: str,
+    directory: Path,
+    since: str | None,
+    least: int,
+    as_json: bool,
+    figures: tuple[Path, ...],
+) -> None:
+    """Count how many of a class pass each aspect of CHAPTER's exercises, and the common mistakes.
+
+    Counted are the submissions that are graded, each student once. No student is named.
+    """
+    from autograder.grading import statistics as counting
+
+    when = None if since is None else counting.since_when(since)
+    found = counting.read(directory, chapter, when, least)
+    click.echo(json.dumps(found.to_json()) if as_json else counting.as_text(found))
+    if figures:
+        from autograder.grading import statistics_figure
+
+        drawn = statistics_figure.draw(found)
+        for path in figures:
+            statistics_figure.save(drawn, path)
+        if not as_json:
+            click.echo(f"\n{drawn.alt}")
 
 
 @main.command(short_help="List every exercise.")

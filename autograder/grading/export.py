@@ -14,11 +14,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 import re
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +31,7 @@ from autograder.grading.roster import (
     read_canvas,
     read_moodle,
 )
-from autograder.paths import CourseError, UsageError
+from autograder.paths import UsageError
 
 FORMATS = ("csv", "canvas", "moodle")
 IDENTIFIERS = tuple(MOODLE_COLUMNS)
@@ -112,21 +110,6 @@ def export(
         return as_canvas(marks, filling, read_canvas(roster) if roster else None)
     people = read_moodle(roster, identifier) if roster else None
     return as_moodle(marks, filling, identifier, people)
-
-
-def save(sheet: Sheet, path: Path) -> None:
-    """Write the table, readable by its owner alone, in one step: never half a file."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise CourseError(f"{path} cannot be written: {error.strerror}") from None
-    try:
-        with open(handle, "wb") as file:
-            file.write(sheet.to_bytes())
-        os.replace(name, path)
-    except OSError as error:
-        os.unlink(name)
-        raise CourseError(f"{path} cannot be written: {error.strerror}") from None
 
 
 # ── the formats ─────────────────────────────────────────────────────────────────────────────────

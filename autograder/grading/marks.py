@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Gradebook
-from nbgrader.coursedir import CourseDirectory
-from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
 
+from autograder.grading import settings
 from autograder.paths import CourseError, UsageError, put_scripts_on_path
 
 
@@ -101,21 +99,12 @@ def read_marks(directory: Path, chapters: Sequence[str] = ()) -> Marks:
 
 def open_gradebook(directory: Path) -> Gradebook:
     """nbgrader's gradebook of the class in `directory`, where its configuration says it is."""
-    course = CourseDirectory(config=_configuration(directory))
+    course = settings.load(directory).course(directory)
     path = course.db_url.removeprefix("sqlite:///")
     if path != course.db_url and not Path(path).exists():
         raise CourseError(f"{directory} holds no gradebook ({path}): name a class with --directory")
     put_scripts_on_path()
     return Gradebook(course.db_url, course.course_id)
-
-
-def _configuration(directory: Path) -> Config:
-    config = Config()
-    config.CourseDirectory.root = str(directory.resolve())
-    if (directory / "nbgrader_config.py").is_file():
-        loader = PyFileConfigLoader("nbgrader_config.py", path=str(directory.resolve()))
-        config.merge(loader.load_config())
-    return config
 
 
 def _refuse_unknown(chapter: str, known: Mapping[str, Any]) -> None:
