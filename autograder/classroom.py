@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
 from pathlib import Path, PurePosixPath
 
 from nbgrader.api import Gradebook
@@ -21,15 +23,30 @@ here = Path(__file__).resolve().parent
 c.CourseDirectory.root = str(here)
 c.CourseDirectory.course_id = "{course_id}"
 
+# Marks come from the course: `nbgrader autograde`, the formgrader's button and `course grade` all
+# rebuild each submission from your own notebook, run it in a sandbox and judge it outside.
+c.Autograde.exporter_class = "autograder.grading.seams.GradedByCourse"
+
+# Whether feedback shows the smallest case that fails, with what was expected. Whoever has seen it
+# knows one of the unseen tests.
+c.CourseGrading.reveal_failing_case = False
+
+# Without a sandbox, a submission can read and change whatever you can.
+c.CourseGrading.sandbox = True
+
+# What lateness costs: nothing. For a part of the score for each day begun, after some minutes of
+# grace, take the # away. When an assignment is due you say in the formgrader.
+# c.AssignLatePenalties.plugin_class = "autograder.grading.late.PercentPerDay"
+# c.PercentPerDay.percent = 10
+# c.PercentPerDay.grace_minutes = 15
+# c.PercentPerDay.most = 50
+
 # Where a solution was, a learner finds code that says so when it runs.
 c.ClearSolutions.code_stub = {{"python": 'raise NotImplementedError("your code here")'}}
 
-# Seconds that one cell may take: the chapters train small networks.
+# Seconds that one cell may take when nbgrader itself runs a notebook, to validate it: the chapters
+# train small networks. What a graded answer may take is said by each exercise.
 c.Execute.timeout = 120
-
-# Live figures are shown on feedback pages as they are in a notebook without a kernel: from their
-# own page, which needs no network. Stored widget state would be preferred to it, and does.
-c.Execute.store_widget_state = False
 
 # Assignments are handed out and taken in here. Where students have accounts of their own, or on
 # a JupyterHub, name a directory that all of them can write to, in their configuration too.
@@ -44,13 +61,44 @@ A class directory for nbgrader, with {count} assignments. Run every command here
     nbgrader generate_assignment {chapter}    # the learners' edition, in release/
     nbgrader release_assignment {chapter}     # hand it out through exchange/
     nbgrader collect {chapter}                # take it in, to submitted/STUDENT/{chapter}/
-    nbgrader autograde {chapter}
+    course grade {chapter}                    # all of them, several at once
     nbgrader generate_feedback {chapter}
     nbgrader export                           # grades.csv
 
 `jupyter lab`, started here, has the same under *Nbgrader → Formgrader*. Without an exchange, put
-submissions in submitted/STUDENT/{chapter}/ yourself. Back this directory up: it holds students'
-work and the gradebook, gradebook.db.
+submissions in submitted/STUDENT/{chapter}/ yourself.
+
+## Marks
+
+`nbgrader autograde {chapter}` and the formgrader's button do what `course grade` does, and give
+the same marks. Of a submission nothing counts but the text in its solution cells: it is put into
+your own notebook from source/, run in a sandbox without network or files, and judged outside of
+it on cases that nobody has seen. A notebook that is missing, damaged or called otherwise takes
+nobody else's marks along: it is graded or gets zero points, and the comment says why. What could
+not be judged through no fault of the student keeps its former mark and waits under *Manual
+Grading*. Scores and comments that you give there are never overwritten. Answers in text that you
+add to source/ wait there for you too; a *task* shows you no cells that a student added, so look
+for those in submitted/.
+
+The sandbox needs Linux and bubblewrap; `course doctor` says whether it works here.
+
+## Settings
+
+nbgrader_config.py says what feedback reveals and what lateness costs. Beside nbgrader's own
+settings it knows:
+
+    c.CourseGrading.reveal_failing_case    # show the smallest failing case in feedback
+    c.CourseGrading.sandbox                # False: run submissions without one
+    c.PercentPerDay.percent                # of the score, for each day begun
+    c.PercentPerDay.grace_minutes          # that cost nothing
+    c.PercentPerDay.most                   # of the score, at most
+
+## Keep
+
+- grading/seed is the number from which unseen cases are drawn: keep it secret. With the same
+  number the same submissions get the same marks again.
+- autograded/, grading/ and gradebook.db belong together; submitted/ is what students handed in.
+  Back this directory up, and let no student read it.
 """
 
 
@@ -81,6 +129,7 @@ def new_class(
     readme = README.format(course_id=name, count=len(chapters), chapter=chapters[0])
     _write(target / "README.md", readme.encode())
     (target / "submitted").mkdir()
+    _draw_seed(target / "grading" / "seed")
     exchange = target / "exchange"
     exchange.mkdir()
     exchange.chmod(0o777)  # students write to it; nbgrader asks for this
@@ -100,6 +149,13 @@ def _refuse_unsuitable(root: Path, directory: Path, target: Path) -> None:
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+
+
+def _draw_seed(path: Path) -> None:
+    """Draw the secret number of a class, in a file that its owner alone can read."""
+    path.parent.mkdir()
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{secrets.randbits(32)}\n")
 
 
 def _make_gradebook(target: Path, course_id: str, chapters: list[str]) -> None:

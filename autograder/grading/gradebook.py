@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -28,11 +29,13 @@ from nbgrader.api import (
     TaskCell,
 )
 from nbgrader.api import Grade as Entry
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import BasePlugin
+from sqlalchemy.exc import OperationalError
 
 from autograder.grading.engine import ExerciseGrade, Grade
 from autograder.grading.rebuild import harmless_markdown
-from autograder.paths import CourseError
+from autograder.paths import CourseError, put_scripts_on_path
 from autograder.transplant import grading_of
 
 NO_RESPONSE = "No response."  # nbgrader's own words
@@ -87,6 +90,26 @@ def _check(grade: Grade) -> None:
             raise ValueError(
                 f"{one.exercise}: earned (={one.earned:g}) must lie between 0 and {one.points:g}"
             )
+
+
+@contextmanager
+def entering(
+    course: CourseDirectory, late: BasePlugin | None
+) -> Iterator[tuple[Callable[[Grade, datetime | None], None], Gradebook]]:
+    """The gradebook of a class, opened, and what enters a grade and its time into it.
+
+    Raises CourseError where the gradebook cannot be written.
+    """
+    put_scripts_on_path()
+    with Gradebook(course.db_url, course.course_id) as opened:
+
+        def enter_one(grade: Grade, timestamp: datetime | None) -> None:
+            try:
+                enter(opened, grade, timestamp, late)
+            except OperationalError as error:
+                raise CourseError(f"the gradebook cannot be written: {error.orig}") from None
+
+        yield enter_one, opened
 
 
 # ── the submission and its rows ─────────────────────────────────────────────────────────────────
