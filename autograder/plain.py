@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import re
 import struct
 import sys
 from collections.abc import Mapping
@@ -88,7 +89,7 @@ class _Budget:
 
 
 def _type_name(value: object) -> str:
-    return str(type.__dict__["__name__"].__get__(type(value)))
+    return str(type.__dict__["__name__"].__get__(type(value)))[:100]
 
 
 def _simplify(value: Any, budget: _Budget, depth: int) -> Any:
@@ -198,6 +199,18 @@ def realise(value: Any) -> Any:
     return value
 
 
+_UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def readable(text: str) -> str:
+    """Text without what a terminal or a page would obey instead of show.
+
+    >>> readable("a\\x1b[2Jb")
+    'a�[2Jb'
+    """
+    return _UNREADABLE.sub("\ufffd", text)
+
+
 def size(value: Any) -> int:
     """How many numbers a plain value holds: the measure by which the smallest case is chosen."""
     if isinstance(value, np.ndarray):
@@ -230,8 +243,11 @@ def pack(value: Any) -> bytes:
     return out.getvalue()
 
 
-def unpack(data: bytes) -> Any:
-    """The plain data that `pack` turned into bytes; ValueError where they are something else."""
+def unpack(data: bytes, max_arrays: int | None = None) -> Any:
+    """The plain data that `pack` turned into bytes; ValueError where they are something else.
+
+    Not more than `max_arrays` arrays are read: a stranger's many empty ones would take minutes.
+    """
     if len(data) < 8:
         raise ValueError(f"data has {len(data)} bytes, must have at least 8")
     (length,) = struct.unpack(">Q", data[:8])
@@ -241,6 +257,8 @@ def unpack(data: bytes) -> Any:
     stream = io.BytesIO(data[8 + length :])
     arrays: list[np.ndarray] = []
     while stream.tell() < len(data) - 8 - length:
+        if len(arrays) == max_arrays:
+            raise ValueError(f"data holds more than {max_arrays:,} arrays")
         arrays.append(np.lib.format.read_array(stream, allow_pickle=False))
     return _from_json(tree, arrays)
 

@@ -32,6 +32,8 @@ from autograder.exercise import Case, Exercise
 from autograder.plain import Bound, Opaque, realise, same, simplify
 
 PRINTED = 2_000  # characters of a learner's output that are kept
+TEXT = 900  # characters of an exception's words
+KEPT_NUMBERS = 2**16  # of one parameter: the values of a larger one are drawn anew
 STATUSES = ("ok", "not_attempted", "raised", "time", "memory")
 _OURS = tuple(
     str(Path(__file__).resolve().parents[1] / package) for package in ("autograder", "course_lib")
@@ -255,10 +257,10 @@ def _run_module(
     measure = call["measure"]
     if measure == "constants":
         return _constants(module), None
-    fill_parameters(module)
-    module.train(call["train"])
     if measure == "parameters":
         return sum(p.numel() for p in module.parameters()), None
+    fill_parameters(module)
+    module.train(call["train"])
     if measure == "gradient":
         return _gradient(module, call["inputs"]), None
     with torch.no_grad(), naming_the_layer(module):
@@ -362,15 +364,21 @@ def fill_parameters(module: Any) -> None:
     with torch.no_grad():
         for parameter in module.parameters():
             shape = tuple(parameter.shape)
-            seed = shape
-            while seed and seed[-1] == 1:
-                seed = seed[:-1]
-            rng = np.random.default_rng([len(seed), *seed])
-            if len(shape) < 2 or shape[1:] == (1, 1):
-                values = 1 + 0.2 * rng.standard_normal(shape)
-            else:
-                values = rng.standard_normal(shape) * (2 / max(1, int(np.prod(shape[1:])))) ** 0.5
-            parameter.copy_(torch.as_tensor(values, dtype=parameter.dtype))
+            make = _filling if parameter.numel() <= KEPT_NUMBERS else _filling.__wrapped__
+            parameter.copy_(torch.from_numpy(make(shape)))
+
+
+@functools.lru_cache(maxsize=128)
+def _filling(shape: tuple[int, ...]) -> np.ndarray:
+    """The values of a parameter of this shape: the layers of one network share few shapes."""
+    seed = shape
+    while seed and seed[-1] == 1:
+        seed = seed[:-1]
+    rng = np.random.default_rng([len(seed), *seed])
+    if len(shape) < 2 or shape[1:] == (1, 1):
+        return np.asarray(1 + 0.2 * rng.standard_normal(shape))
+    scale = (2 / max(1, int(np.prod(shape[1:])))) ** 0.5
+    return np.asarray(scale * rng.standard_normal(shape))
 
 
 def _run_trained(
@@ -463,11 +471,11 @@ def describe(error: BaseException) -> Trouble:
     for entry in traceback.extract_tb(error.__traceback__):
         if is_learners(entry.filename) and entry.lineno is not None:
             source = linecache.getline(entry.filename, entry.lineno).strip()
-            lines.append((entry.lineno, source))
-    bases = tuple(kind.__name__ for kind in type(error).__mro__)
+            lines.append((entry.lineno, source[:200]))
+    bases = tuple(kind.__name__[:100] for kind in type(error).__mro__[:20])
     if isinstance(error, SyntaxError) and error.lineno is not None:
-        lines = [(error.lineno, (error.text or "").strip())]
-    return Trouble(type(error).__name__, bases, text, tuple(lines[-6:]))
+        lines = [(error.lineno, (error.text or "").strip()[:200])]
+    return Trouble(type(error).__name__[:100], bases, text, tuple(lines[-6:]))
 
 
 def is_learners(filename: str) -> bool:
@@ -785,9 +793,13 @@ def _patch(
         where = [
             vars(module)
             for key, module in list(sys.modules.items())
-            if isinstance(module, types.ModuleType) and key.partition(".")[0] == package
+            if (key == package or key.startswith(package + "."))
+            and isinstance(module, types.ModuleType)
         ]
         for namespace in where + namespaces:
+            # Torch has 50,000 names: most namespaces are passed over without a look at each.
+            if wanted.keys().isdisjoint(map(id, list(namespace.values()))):
+                continue
             for key, value in list(namespace.items()):
                 original, other = wanted.get(id(value), (None, None))
                 if other is not None and value is original:

@@ -283,7 +283,7 @@ def _check_notebooks(
         submission = transplant(read_notebook(Path(file)), known)
         tasks = ask(submission.chapter)
         steps = list(notebook_steps(submission, tasks))
-        return Checked(submission, tasks, run_steps(worker, steps, float("inf"), notebook=True))
+        return Checked(submission, tasks, run_steps(worker, steps, notebook=True))
 
     for file, found in zip(files, _at_once(run, files, jobs, fork), strict=True):
         if isinstance(found, UnreadableError):
@@ -416,7 +416,11 @@ def _key(step: Mapping[str, Any]) -> str:
 
 
 def run_steps(
-    worker: Worker, steps: Sequence[Mapping[str, Any]], seconds: float, *, notebook: bool
+    worker: Worker,
+    steps: Sequence[Mapping[str, Any]],
+    seconds: float = float("inf"),
+    *,
+    notebook: bool,
 ) -> Report:
     """Run steps, and where one ends the process, run the others again without it.
 

@@ -137,11 +137,14 @@ def grading_of(cell: Any) -> dict[str, Any] | None:
 
 
 def text_of(cell: dict[str, Any]) -> str:
-    """The source of a cell, which a file holds as text or as a list of lines."""
+    """The source of a cell, which a file holds as text or as a list of lines.
+
+    What is no Unicode (half a surrogate pair, which JSON lets through) becomes a question mark.
+    """
     source = cell.get("source", "")
     if isinstance(source, list):
-        return "".join(line for line in source if isinstance(line, str))
-    return source if isinstance(source, str) else ""
+        source = "".join(line for line in source if isinstance(line, str))
+    return source.encode("utf-8", "replace").decode() if isinstance(source, str) else ""
 
 
 # ── the learner's notebook ──────────────────────────────────────────────────────────────────────

@@ -11,14 +11,17 @@ import atexit
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
+from autograder import exercises
 from autograder.card import as_html, as_text
 from autograder.grading.rebuild import rebuild
 from autograder.paths import CourseError
+from autograder.plain import readable
 from autograder.runner import (
     Posed,
     Report,
@@ -28,18 +31,8 @@ from autograder.runner import (
     run_steps,
     verdicts,
 )
-from autograder.sandbox.bubblewrap import Sandbox
-try:
-    from autograder.sandbox.view import make_view
-except ImportError:  # TEMPORARY
-    def make_view(place, chapters=()):
-        import shutil
-        from pathlib import Path
-        import autograder
-        from autograder.sandbox.bubblewrap import View
-        root=Path(autograder.__file__).parents[1]
-        for n in ("autograder","course_lib"): shutil.copytree(root/n, place/"v"/n, ignore=shutil.ignore_patterns("__pycache__","exercises"))
-        return View(place/"v")
+from autograder.sandbox.bubblewrap import Sandbox, View
+from autograder.sandbox.view import groups, make_view
 from autograder.sandbox.worker import Worker, WorkerError
 from autograder.transplant import (
     Chapter,
@@ -150,6 +143,9 @@ class Grade:
         return cls(**{**data, **lists, "exercises": grades})
 
 
+MAX_MESSAGE = 2_000  # characters of what an instructor reads about one exercise
+
+
 def grade(task: Task) -> Grade:
     """Judge a submission, whatever is in it.
 
@@ -160,7 +156,7 @@ def grade(task: Task) -> Grade:
     chapter = _chapter(task.chapter, task.source)
     posed = _posed(chapter, task.seed, task.timeout)
     asked = {name: posed[name] for name in posed if not task.only or name in task.only}
-    found: dict[str, Verdict]
+    found: dict[str, Verdict] = {}
     submission: Submission | None = None
     problem, notes = task.problem, task.notes
     if task.notebook is not None and problem is None:
@@ -169,25 +165,27 @@ def grade(task: Task) -> Grade:
         except UnreadableError as error:
             problem = str(error)
     clock.lap("read")
-    sandbox, limits = "none", ()
+    sandbox = "none"
+    limits: tuple[str, ...] = ()
     if submission is None:
         kind = "not_attempted" if task.notebook is None else "error"
         found = {name: _blank(one, kind, problem or "") for name, one in asked.items()}
     else:
         notes = (*notes, *submission.notes)
-        try:
-            worker = _worker(chapter, posed, task.sandbox)
-            if worker.sandbox is not None:
-                sandbox, limits = "bubblewrap", worker.sandbox.unlimited
-            report = run_steps(
-                worker, list(notebook_steps(submission, asked)), float("inf"), notebook=True
-            )
-            if not task.reveal:
-                _forget_inputs(worker, submission, asked, report)
-            clock.lap("run")
-            found = {v.exercise: v for v in verdicts(submission, asked, report)}
-        except WorkerError as error:
-            found = {name: _blank(one, "grader_error", str(error)) for name, one in asked.items()}
+        reports: list[tuple[Mapping[str, Posed], Report]] = []
+        for group in _groups(asked):
+            try:
+                worker = _worker(chapter, tuple(group), task.sandbox)
+                if worker.sandbox is not None:
+                    sandbox, limits = "bubblewrap", worker.sandbox.unlimited
+                reports.extend(_run(worker, submission, group, task.reveal))
+            except WorkerError as error:
+                found.update(
+                    {n: _blank(one, "grader_error", str(error)) for n, one in group.items()}
+                )
+        clock.lap("run")
+        for group, report in reports:
+            found.update({v.exercise: v for v in verdicts(submission, group, report)})
         clock.lap("judge")
     sources = {} if submission is None else submission.sources
     graded = tuple(_graded(chapter, found, sources, task.reveal))
@@ -242,18 +240,65 @@ def _posed(chapter: Chapter, seed: int, timeout: float | None) -> Mapping[str, P
     return pose(chapter, seed, timeout, None)
 
 
-_workers: dict[tuple[str, bool], Worker] = {}
+_workers: dict[tuple[str, tuple[str, ...]], Worker] = {}
 
 
-def _worker(chapter: Chapter, posed: Mapping[str, Posed], sandboxed: bool) -> Worker:
-    """A warm process for the submissions of one chapter; one for each process of ours."""
-    key = (chapter.name, sandboxed)
+def _worker(chapter: Chapter, exercises: tuple[str, ...], sandboxed: bool) -> Worker:
+    """A warm process for the submissions of one chapter; one for each process of ours.
+
+    In a sandbox it serves `exercises`, since what it may hold depends on them.
+    """
+    key = (chapter.name, exercises if sandboxed else ())
     if key not in _workers:
-        close()
-        numbers = {one.exercise.chapter for one in posed.values()}
-        sandbox = Sandbox(partial(make_view, chapters=sorted(numbers))) if sandboxed else None
+        if any(name != chapter.name for name, _ in _workers):
+            close()
+        sandbox = Sandbox(partial(_view, exercises)) if sandboxed else None
         _workers[key] = Worker(sandbox=sandbox, ahead=("IPython", *_imports(chapter)))
     return _workers[key]
+
+
+def _view(names: Sequence[str], place: Path) -> View:
+    return make_view(place, exercises.get(names[0]).chapter, names)
+
+
+def _groups(asked: Mapping[str, Posed]) -> Iterator[dict[str, Posed]]:
+    """The exercises, apart where what one may use would answer another."""
+    for number in dict.fromkeys(one.exercise.chapter for one in asked.values()):
+        for group in groups(number):
+            chosen = {name: asked[name] for name in asked if name in group}
+            if chosen:
+                yield chosen
+
+
+def _run(
+    worker: Worker, submission: Submission, group: Mapping[str, Posed], reveal: bool
+) -> Iterator[tuple[Mapping[str, Posed], Report]]:
+    """What was observed of some exercises, those together that one process may try.
+
+    A model is trained in a process for each of its cases: what one of them gives away of the data,
+    the next must not know.
+    """
+    trained = {name: one for name, one in group.items() if one.exercise.kind == "trained"}
+    others = {name: one for name, one in group.items() if name not in trained}
+    for together in [others] if others else []:
+        report = run_steps(worker, list(notebook_steps(submission, together)), notebook=True)
+        yield together, report if reveal else _without_inputs(worker, submission, together, report)
+    for name, one in trained.items():
+        yield {name: one}, _run_apart(worker, submission, name, one)
+
+
+def _run_apart(worker: Worker, submission: Submission, name: str, posed: Posed) -> Report:
+    observations = []
+    limit = posed.exercise.time_limit / min(2, len(posed.cases))
+    exercise = replace(posed.exercise, time_limit=limit)
+    for case in posed.cases:
+        alone = {name: Posed(exercise, [case], posed.known)}
+        report = run_steps(worker, list(notebook_steps(submission, alone)), notebook=True)
+        if "observations" not in report.probes.get(name, {}):
+            return report
+        observations += report.probes[name]["observations"]
+    report.probes[name]["observations"] = observations
+    return report
 
 
 def _imports(chapter: Chapter) -> tuple[str, ...]:
@@ -308,9 +353,9 @@ def _exercise_grade(verdict: Verdict, cell: str, shown: Verdict) -> ExerciseGrad
         earned=verdict.earned,
         aspects=tuple((a.name, float(a.weight), bool(a.passed)) for a in verdict.aspects),
         misconception=verdict.misconception,
-        message=verdict.message,
-        card_html=as_html(shown),
-        card_text=as_text(shown),
+        message=readable(verdict.message)[:MAX_MESSAGE],
+        card_html=readable(as_html(shown)),
+        card_text=readable(as_text(shown)),
     )
 
 
@@ -346,13 +391,13 @@ def _without_case(verdict: Verdict, source: str) -> Verdict:
     lines = source.splitlines()
     for number, _ in failure.lines[-1:]:
         if kind == "raised" and 0 < number <= len(lines):
-            said += f" in line {number}: `{lines[number - 1].strip()}`"
+            said += f" in line {number}: `{lines[number - 1].strip()[:200]}`"
     return replace(verdict, failure=None, message=f"{failure.aspect}: {said}")
 
 
-def _forget_inputs(
+def _without_inputs(
     worker: Worker, submission: Submission, asked: Mapping[str, Posed], report: Report
-) -> None:
+) -> Report:
     """Have every text of the learner's code come from a process that was given no input.
 
     What a cell says when it fails, a learner may read; and after the first exercise was tried, it
@@ -366,7 +411,7 @@ def _forget_inputs(
         if outcome.ending == "broken" and not outcome.detail.startswith("MemoryError"):
             report.ended[key] = replace(outcome, detail="it could not go on")
     if all(end.trouble is None for end in report.cells.values()):
-        return
+        return report
     cells = [step for step in notebook_steps(submission, asked) if "source" in step]
     again = run_cells(worker, cells)
     for name, end in report.cells.items():
@@ -375,3 +420,4 @@ def _forget_inputs(
             trouble = fresh.trouble if fresh is not None else None
             plain = replace(end.trouble, text="", lines=())
             report.cells[name] = replace(end, trouble=trouble or plain)
+    return report

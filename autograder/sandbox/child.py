@@ -42,7 +42,7 @@ from autograder import plain
 from autograder.pristine import restore_builtins
 from autograder.probe import Request, captured, guarded, observe
 
-MAX_ANSWER_BYTES = 128 * 2**20  # of all arrays of one exercise together
+MAX_ANSWER_BYTES = 64 * 2**20  # of all arrays of one exercise together
 MAX_FILE_BYTES = 2**30  # that a job may write to one file
 CPU_SECONDS = 600  # of one process of a job; how long it may take at all is counted outside
 CUT_OFF = 70  # exit status of a child that cannot send

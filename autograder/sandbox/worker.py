@@ -28,7 +28,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from autograder import plain
-from autograder.probe import PRINTED, STATUSES, Observation, Trouble
+from autograder.plain import readable
+from autograder.probe import PRINTED, STATUSES, TEXT, Observation, Trouble
+from autograder.sandbox import child
 from autograder.sandbox.bubblewrap import Sandbox
 from autograder.sandbox.namespaces import SIGNALLED
 
@@ -36,8 +38,11 @@ GRACE = 0.5  # seconds beyond its own limits that a child gets before it is kill
 START_LIMIT = 60.0  # seconds for a child to be ready: imports on a slow disk
 REPLY_LIMIT = 10.0  # seconds for a template to answer
 MEMORY = 2 * 2**30  # bytes of data that a job may hold
-MAX_FRAME = 160 * 2**20
-MAX_TEXT = 32 * 2**20  # of a frame's JSON: it grows when it is read
+MAX_FRAME = 80 * 2**20
+MAX_JOB = 4 * MAX_FRAME  # bytes of all frames of a job together
+MAX_TEXT = 8 * 2**20  # of a frame's JSON: it grows when it is read
+MAX_ARRAYS = 20_000  # of a frame
+MAX_NAME = 100  # characters of a type's or a definition's name
 # What takes long to import, and the sign in a source that it will be imported.
 _SLOW_IMPORTS = {
     "matplotlib.pyplot": re.compile(r"\bmatplotlib|\bcourse_lib\.plots|\bimport plots", re.M),
@@ -376,29 +381,47 @@ class _Fresh(_Process):
 
 
 class _Reader(threading.Thread):
-    """Reads frames as they come, so that waiting for them can have a limit on every platform."""
+    """Reads frames as they are asked for, so that waiting can have a limit on every platform.
+
+    At most one frame lies here unread: a child cannot fill this process's memory.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__(daemon=True)
         self._stream = stream
-        self.frames: queue.SimpleQueue[bytes | str] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self.frames: queue.Queue[bytes | str] = queue.Queue(maxsize=1)
 
     def run(self) -> None:
         """Put each frame into the queue, at last "died" or "flood"."""
-        with self._stream:
-            while True:
-                head = self._stream.read(8)
-                if len(head) < 8:
-                    break
-                (length,) = struct.unpack(">Q", head)
-                if length > MAX_FRAME:
-                    self.frames.put("flood")
-                    return
-                frame = self._stream.read(length)
-                if len(frame) < length:
-                    break
-                self.frames.put(frame)
-        self.frames.put("died")
+        end = "died"
+        # The other end may be closed with something unread, or this one while it is read.
+        with contextlib.suppress(OSError, ValueError), self._stream:
+            end = self._read()
+        self._put(end)
+
+    def stop(self) -> None:
+        """No more frames are wanted."""
+        self._stopped.set()
+
+    def _read(self) -> str:
+        left = MAX_JOB
+        while len(head := self._stream.read(8)) == 8:
+            (length,) = struct.unpack(">Q", head)
+            left -= length
+            if length > MAX_FRAME or left < 0:
+                return "flood"
+            frame = self._stream.read(length)
+            if len(frame) < length:
+                break
+            self._put(frame)
+        return "died"
+
+    def _put(self, item: bytes | str) -> None:
+        while not self._stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                self.frames.put(item, timeout=0.2)
+                return
 
 
 class _Writer(threading.Thread):
@@ -427,6 +450,7 @@ def _listen(
     frames: list[dict[str, Any]] = []
     ending, detail = _collect(reader, writer, steps, seconds, frames)
     writer.messages.put(None)
+    reader.stop()
     # One that died by itself shall be seen to have: it gets time to do so.
     status = process.stop(1.0 if ending == "died" else 0.0)
     reader.join(timeout=1.0)
@@ -484,7 +508,7 @@ def decode(data: bytes) -> dict[str, Any]:
     if len(data) >= 8 and MAX_TEXT < struct.unpack(">Q", data[:8])[0] <= len(data) - 8:
         raise TooMuchError(f"a frame holds more than {MAX_TEXT:,} bytes of text")
     try:
-        frame = plain.unpack(data)
+        frame = plain.unpack(data, MAX_ARRAYS)
         if not isinstance(frame, dict):
             raise ValueError("a frame must be a dict")
         check_honest(frame)
@@ -493,17 +517,23 @@ def decode(data: bytes) -> dict[str, Any]:
     return frame
 
 
-def check_honest(value: Any) -> None:
+def check_honest(value: Any, depth: int = plain.MAX_DEPTH + 10) -> None:
     """ValueError where plain data holds what `plain.simplify` never makes."""
+    if depth < 0:
+        raise ValueError("data is nested too deeply")
     if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
         raise ValueError(f"an array of dtype {value.dtype}")
-    if isinstance(value, plain.Bound | plain.Made):
-        raise ValueError("a function for an answer")
+    if isinstance(value, np.generic | plain.Bound | plain.Made):
+        raise ValueError("a function or a NumPy scalar for an answer")
+    if isinstance(value, plain.Opaque) and len(value.type) + len(value.text) > 4 * MAX_NAME:
+        raise ValueError("a type is described at length")
+    if isinstance(value, int) and value.bit_length() > plain.MAX_DIGITS_BITS:
+        raise ValueError("a number is too long")
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list | tuple):
         for item in value:
-            check_honest(item)
+            check_honest(item, depth - 1)
 
 
 def check_frame(frame: Mapping[str, Any], step: Mapping[str, Any]) -> None:
@@ -519,6 +549,8 @@ def check_frame(frame: Mapping[str, Any], step: Mapping[str, Any]) -> None:
         names = frame["missing"]
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("the names that are defined must be text")
+        if len(names) > child.NAMES or any(len(name) > MAX_NAME for name in names):
+            raise ValueError("more names are defined than any child tells")
     elif "too_large" in frame:
         if not isinstance(frame["too_large"], int):
             raise ValueError("a size must be an int")
@@ -551,16 +583,16 @@ def _credible(observation: Observation, forbidden: Sequence[str]) -> Observation
         if not honest or not all(isinstance(text, str) for text in texts):
             raise ValueError("an exception is described by numbers and text")
         trouble = Trouble(
-            trouble.type[:100],
-            tuple(base[:100] for base in trouble.bases),
-            trouble.text[:500],
-            tuple((line, text[:200]) for line, text in lines[:6]),
+            readable(trouble.type[:MAX_NAME]),
+            tuple(base[:MAX_NAME] for base in trouble.bases[:20]),
+            readable(trouble.text[:TEXT]),
+            tuple((line, readable(text[:200])) for line, text in lines[:6]),
         )
     if not all(_CHANGED.fullmatch(name) for name in observation.changed):
         raise ValueError("what was changed is an argument")
     return replace(
         observation,
         trouble=trouble,
-        printed=observation.printed[: 2 * PRINTED],
+        printed=readable(observation.printed[: 2 * PRINTED]),
         forbidden=tuple(name for name in observation.forbidden if name in forbidden),
     )

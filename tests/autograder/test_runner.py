@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from autograder import worker
 from autograder.runner import FileResult, judge_files
+from autograder.sandbox import worker
 from autograder.verdict import VERDICTS
 
 GOOD = """\
@@ -141,7 +141,7 @@ FILES: dict[str, tuple[str | bytes, str, str]] = {
     "numpy broken": ("import numpy as np\nnp.asarray = None\n" + GOOD, "wrong", "not be read"),
     "sends rubbish": (
         WRITE_TO_EVERY_PIPE.format(data="b'\\0' * 7 + b'\\x09rubbish!!'") + GOOD,
-        "crash",
+        "tampered",
         "meddled",
     ),
     "sends too much": (
@@ -273,9 +273,9 @@ def test_two_hundred_files_share_two_interpreters(
     started = []
 
     class Counted(worker._Template):
-        def __init__(self, place: Path) -> None:
+        def __init__(self, place: Path, sandbox: None) -> None:
             started.append(place)
-            super().__init__(place)
+            super().__init__(place, sandbox)
 
     monkeypatch.setattr(worker, "_Template", Counted)
     results = judge({f"f{i}": GOOD for i in range(200)}, jobs=2)

@@ -65,11 +65,12 @@ def test_importing_the_child_imports_nothing_that_judges() -> None:
     seen = [name for name in json.loads(done.stdout) if name.startswith("autograder")]
     assert seen == [
         "autograder",
-        "autograder.sandbox.child",
         "autograder.exercise",
         "autograder.plain",
         "autograder.pristine",
         "autograder.probe",
+        "autograder.sandbox",
+        "autograder.sandbox.child",
     ]
 
 

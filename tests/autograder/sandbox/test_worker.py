@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from autograder import plain, probe
-from autograder.sandbox import worker
 from autograder.exercise import Aspect, Case, FunctionExercise
 from autograder.probe import Observation
+from autograder.sandbox import worker
 from autograder.sandbox.worker import Outcome, Worker, WorkerError
 
 TWICE = FunctionExercise(
