@@ -30,19 +30,19 @@ def diagnose(
     own = [place for place, case in enumerate(cases) if case.aspect == failing]
     # Where an aspect fails, most misconceptions give themselves away: no need to run the others.
     places = own + [place for place in range(len(cases)) if place not in own]
-    matches = [m for m in exercise.misconceptions if _explains(known, m, observations, places)]
+    matches = [m for m in exercise.misconceptions if explains(known, m, observations, places)]
     if not matches:
         if len(own) < ENOUGH or exercise.kind != "function" or wrong_type:
             return None
         matches = [
             m
             for m in exercise.misconceptions
-            if m.recognise is None and _explains(known, m, observations, own)
+            if m.recognise is None and explains(known, m, observations, own)
         ]
     return matches[0] if len(matches) == 1 else None
 
 
-def _explains(
+def explains(
     known: Known,
     misconception: Misconception,
     observations: Sequence[Observation],

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from autograder import probe
+from autograder.diagnose import explains
 from autograder.exercise import (
     Exercise,
     FunctionExercise,
@@ -16,11 +18,14 @@ from autograder.exercise import (
     PropertyExercise,
     QuestionExercise,
 )
-from autograder.judge import evaluate, evaluate_on
+from autograder.judge import evaluate, evaluate_on, judge
 from autograder.known import Known
 from autograder.verdict import Verdict
 
 NAMED_AT_LEAST = 0.9
+# What is judged of a misconception's answers compares them with those that it gives when it runs
+# anew. On one seed in so many it does run anew, and must give the same; on the others it runs once.
+ANEW = 5
 
 
 @dataclass
@@ -54,7 +59,7 @@ def honest_answers(exercise: Exercise) -> dict[str, Any]:
 def prove(exercise: Exercise, seeds: Sequence[int] | None = None) -> Proof:
     """Judge honest and wrong answers on each seed; the defects say what went wrong."""
     proof = Proof(exercise.name)
-    for seed in seeds if seeds is not None else range(exercise.proof_seeds):
+    for turn, seed in enumerate(seeds if seeds is not None else range(exercise.proof_seeds)):
         if isinstance(exercise, QuestionExercise):
             _prove_questions(exercise, seed, proof)
             continue
@@ -65,8 +70,17 @@ def prove(exercise: Exercise, seeds: Sequence[int] | None = None) -> Proof:
             verdict = evaluate_on(allowing_all if name == "reference" else known, answer)
             if verdict.verdict != "pass":
                 proof.defects.append(f"seed {seed}: {name} is honest, but {_said(verdict)}")
-        for misconception in exercise.misconceptions:
-            verdict = evaluate_on(known, misconception.implementation)
+        asked = probe.request(exercise, known.cases)
+        mistaken = [(m, probe.observe(asked, m.implementation)) for m in exercise.misconceptions]
+        for misconception, observations in mistaken:
+            if turn % ANEW:
+                known.remember(misconception, observations)
+            elif exercise.kind != "trained" and not explains(
+                known, misconception, observations, range(len(known.cases))
+            ):
+                proof.defects.append(f"seed {seed}: {misconception.id} does not explain itself")
+        for misconception, observations in mistaken:
+            verdict = judge(exercise, known.cases, observations, known)
             _count(proof, seed, misconception.id, verdict)
     return proof
 

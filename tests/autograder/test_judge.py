@@ -12,6 +12,7 @@ from autograder.exercise import (
     Case,
     Exercise,
     FunctionExercise,
+    Misconception,
     PropertyExercise,
     QuestionExercise,
     TrainedExercise,
@@ -164,6 +165,17 @@ def test_a_proof_tells_what_slips_through(samples: SimpleNamespace) -> None:
     assert not proof.holds
     assert any("no_stride is not caught" in defect for defect in proof.defects)
     assert any("wrong is honest, but" in defect for defect in proof.defects)
+
+
+def test_a_mistake_that_answers_otherwise_each_time_is_told(samples: SimpleNamespace) -> None:
+    rng = np.random.default_rng(0)
+
+    def guessed(x: np.ndarray, width: int, stride: int = 1) -> np.ndarray:
+        return samples.function.reference(x, width, stride) + rng.random()
+
+    fickle = Misconception("fickle", "Do not guess.", guessed)
+    more = replace(samples.function, misconceptions=(*samples.function.misconceptions, fickle))
+    assert prove(more, range(2)).defects == ["seed 0: fickle does not explain itself"]
 
 
 def test_two_mistakes_that_coincide_name_nobody(samples: SimpleNamespace) -> None:

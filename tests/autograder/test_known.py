@@ -4,6 +4,7 @@ from typing import Any
 
 from autograder.judge import evaluate, evaluate_on
 from autograder.known import Known
+from autograder.probe import observe, request
 
 
 def test_the_reference_and_each_mistake_run_once_for_many_answers(
@@ -35,3 +36,13 @@ def test_the_reference_and_each_mistake_run_once_for_many_answers(
     alone = [evaluate(samples.function, answer, 5) for answer in answers]
     assert [v.to_json() for v in shared] == [v.to_json() for v in alone * 2]
     assert all(v.misconception is not None for v in shared)
+
+
+def test_what_was_seen_of_a_mistake_need_not_run_again(samples: SimpleNamespace) -> None:
+    exercise = samples.function
+    mistake = exercise.misconceptions[0]
+    known = Known(exercise, exercise.draw(5))
+    seen = observe(request(exercise, known.cases), mistake.implementation)
+    assert known.mistaken(mistake, 0) is not seen[0]
+    known.remember(mistake, seen)
+    assert all(known.mistaken(mistake, place) is one for place, one in enumerate(seen))
