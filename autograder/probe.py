@@ -32,6 +32,7 @@ from autograder.exercise import Case, Exercise
 from autograder.plain import Bound, Opaque, realise, same, simplify
 
 PRINTED = 2_000  # characters of a learner's output that are kept
+TEXT = 900  # characters of an exception's words
 KEPT_NUMBERS = 2**16  # of one parameter: the values of a larger one are drawn anew
 STATUSES = ("ok", "not_attempted", "raised", "time", "memory")
 _OURS = tuple(
@@ -470,11 +471,11 @@ def describe(error: BaseException) -> Trouble:
     for entry in traceback.extract_tb(error.__traceback__):
         if is_learners(entry.filename) and entry.lineno is not None:
             source = linecache.getline(entry.filename, entry.lineno).strip()
-            lines.append((entry.lineno, source))
-    bases = tuple(kind.__name__ for kind in type(error).__mro__)
+            lines.append((entry.lineno, source[:200]))
+    bases = tuple(kind.__name__[:100] for kind in type(error).__mro__[:20])
     if isinstance(error, SyntaxError) and error.lineno is not None:
-        lines = [(error.lineno, (error.text or "").strip())]
-    return Trouble(type(error).__name__, bases, text, tuple(lines[-6:]))
+        lines = [(error.lineno, (error.text or "").strip()[:200])]
+    return Trouble(type(error).__name__[:100], bases, text, tuple(lines[-6:]))
 
 
 def is_learners(filename: str) -> bool:
