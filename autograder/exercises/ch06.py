@@ -24,7 +24,7 @@ from autograder.exercise import (
     TrainedExercise,
     choices,
 )
-from autograder.exercises.parts import Array, share_right
+from autograder.exercises.parts import Array, renumbered, share_right
 from autograder.plain import Made
 from course_lib import data, ops
 
@@ -526,6 +526,13 @@ def _lenet(
     return LeNet()
 
 
+_NO_LENET = (
+    "course_lib.nets.create",
+    "course_lib.nets.lenet.LeNet5",
+    "course_lib.nets.lenet.lenet5",
+)
+
+
 def _lenet_as(**part: Any) -> Callable[[], Any]:
     return lambda: _lenet(**part)
 
@@ -683,7 +690,7 @@ LENET = ModuleExercise(
             lambda: _short_lenet(),
         ),
     ),
-    forbidden=("course_lib.nets.create",),
+    forbidden=_NO_LENET,
     hints=(
         "Follow the table layer by layer and write the shape behind each line. In __init__ make "
         "the layers, in forward run them.",
@@ -845,7 +852,7 @@ LENET_ANY_SIZE = ModuleExercise(
             _lenet_as(middle=_adaptive(), flatten=lambda x: x.flatten()),
         ),
     ),
-    forbidden=("course_lib.nets.create",),
+    forbidden=_NO_LENET,
     hints=(
         "Which layer complains about another size, and what does it expect? Put something in front "
         "of it that always delivers that.",
@@ -1706,10 +1713,11 @@ def _untrained(images: Any = None, labels: Any = None) -> Any:
 
 
 def _digit_cases(rng: np.random.Generator) -> Iterator[Case]:
-    """Two splits: the mean over both is what counts."""
+    """Two splits, their classes numbered anew: the mean over both is what counts."""
     for seed in rng.integers(0, 2**31, 2):
         images, labels = data.digits("train", seed=int(seed))
         held_back, truth = data.digits("test", seed=int(seed))
+        labels, truth = renumbered(rng, labels, truth)
         yield Case("", (images[:, None], labels), inputs=(held_back[:, None],), targets=truth)
 
 

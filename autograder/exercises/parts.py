@@ -46,6 +46,12 @@ def below(rng: np.random.Generator, high: int, low: int = 1) -> int:
     return int(rng.integers(low, high))
 
 
+def renumbered(rng: np.random.Generator, *labels: Array) -> tuple[Array, ...]:
+    """The same classes by other numbers: labels that were found elsewhere are worth nothing."""
+    numbers = rng.permutation(10)
+    return tuple(numbers[values] for values in labels)
+
+
 # ── how an int or a pair is read ────────────────────────────────────────────────────────────────
 
 

@@ -195,7 +195,7 @@ assert lenet.c5(maps[:1].flatten()).shape == (120,)
 #   the first two;
 # - it returns the ten scores as they are, without softmax (section 2 says why).
 #
-# How you call the layers is up to you. Do without `nets.create`.
+# How you call the layers is up to you. Do without the course's own, `nets.create("lenet5")`.
 
 
 # %% nbgrader={"grade": false, "grade_id": "LeNet", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -560,7 +560,7 @@ except ValueError as error:
 # Your `LeNet`, with the last maps averaged to 5×5 before the flatten. It has the same 61,706
 # parameters, gives the same outputs on 32×32, and takes images of every size from 16×16 on, also
 # ones that are not square. A bias everywhere, logits out, as before. `nn.AdaptiveAvgPool2d` is
-# allowed; `nets.create` is not.
+# allowed; the course's own network is not.
 
 
 # %% nbgrader={"grade": false, "grade_id": "LeNetAnySize", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -1043,7 +1043,8 @@ check(batch_norm2d, hidden=True)
 # enlarged: `nn.Upsample(size=(32, 32), mode="bilinear")` is a layer.
 #
 # Everything of this chapter is allowed, but no other digits: where `images` are given, learn from
-# them alone, without `data.digits` and without scikit-learn's `load_digits`.
+# them alone, without `data.digits` and without scikit-learn's `load_digits`. For each split the judge
+# numbers the ten classes anew: what `labels` calls 3 need not be a three.
 
 
 # %% nbgrader={"grade": false, "grade_id": "digit_classifier", "locked": false, "schema_version": 3, "solution": true, "task": false}

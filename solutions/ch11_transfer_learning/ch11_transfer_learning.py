@@ -733,12 +733,13 @@ assert round(float(scratch_gain.mean()), 1) == 3.3
 # `nn.Module` (the judge puts it into eval mode) or a function of a NumPy array. You may change the
 # backbone itself.
 #
-# The judge calls it for three draws of fifty digits, and asks it about 450 digits held back. 80 %
-# right on average earns 3 points, 90 % all 5. A training should take less than 3 seconds. Whoever
-# ignores the backbone can hope for the 3: a network from scratch reached 84 % above. Your own
-# functions of this chapter are allowed, and the course's. But learn from these fifty digits alone:
-# do without `data.digits`, scikit-learn's `load_digits`, the experiment's `draw` and `train`, and
-# the notebook's `digits` and `truth`.
+# The judge calls it for three draws of fifty digits, and asks it about 450 digits held back. For each
+# draw it numbers the ten classes anew: what `y` calls 3 need not be a three. 80 % right on average
+# earns 3 points, 90 % all 5. A training should take less than 3 seconds. Whoever ignores the
+# backbone can hope for the 3: a network from scratch reached 84 % above. Your own functions of this
+# chapter are allowed, and the course's. But learn from these fifty digits alone: do without
+# `data.digits`, scikit-learn's `load_digits`, the experiment's `draw` and `train`, and the
+# notebook's `digits` and `truth`.
 
 
 # %% nbgrader={"grade": false, "grade_id": "fine_tune", "locked": false, "schema_version": 3, "solution": true, "task": false}

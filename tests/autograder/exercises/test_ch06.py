@@ -100,7 +100,15 @@ def test_lenet_is_the_courses_with_its_61706_parameters():
         b.data.copy_(a.data)
     x = torch.randn(3, 1, 32, 32)
     torch.testing.assert_close(ours(x), theirs(x))
-    assert verdict("LeNet", type(theirs)).verdict == "pass"
+
+
+def test_the_courses_own_lenet_is_no_answer():
+    from course_lib.nets import lenet
+
+    built = (lambda: lenet.LeNet5(), lambda: lenet.lenet5(), lambda: nets.create("lenet5"))
+    for answer in (lenet.LeNet5, *built):
+        said = verdict("LeNet", answer)
+        assert (said.verdict, said.score) == ("forbidden", 0)
 
 
 # ── answers as learners write them ──────────────────────────────────────────────────────────────
@@ -278,13 +286,16 @@ def test_a_linear_model_earns_a_part():
 
 
 def test_a_classifier_may_return_scores_or_classes_and_must_not_forget_to():
-    model = linear_model()
+    def scores(images, labels):
+        model = linear_model(images, labels)
+        return lambda x: model(torch.from_numpy(x)).detach().numpy()
 
-    def classes(x):
-        return training.predict(model, x)
+    def classes(images, labels):
+        model = linear_model(images, labels)
+        return lambda x: training.predict(model, x)
 
-    for answer in (model, classes, lambda x: model(torch.from_numpy(x)).detach().numpy()):
-        assert verdict("digit_classifier", lambda images, labels, a=answer: a).score == 0.4
+    for answer in (scores, classes):
+        assert verdict("digit_classifier", answer).score == 0.4
     assert verdict("digit_classifier", lambda images, labels: None).score == 0
     history = training.History()
     assert "array" in verdict("digit_classifier", lambda images, labels: history).message
@@ -312,6 +323,25 @@ def test_a_classifier_that_looks_digits_up_elsewhere_gets_no_points():
     for answer in (in_all_of_them, at_the_source, in_those_of_the_course):
         said = verdict("digit_classifier", answer)
         assert (said.verdict, said.score) == ("forbidden", 0)
+
+
+def test_labels_from_elsewhere_are_worth_nothing():
+    """What an answer brings along, in its text or as trained weights, knows other numbers."""
+    everything = data.digits("all")
+    brought = nearest(everything.images.reshape(-1, 64), everything.labels)
+    said = verdict("digit_classifier", lambda images, labels: brought)
+    assert (said.verdict, said.score) == ("wrong", 0)
+
+
+def test_the_classes_are_numbered_anew_in_the_training_and_in_what_is_held_back():
+    everything = data.digits("all")
+    true = nearest(everything.images.reshape(-1, 64), everything.labels)
+    for case in ch06.DIGIT_CLASSIFIER.draw(3):
+        (images, labels), (held_back,) = case.args, case.inputs
+        number = dict(zip(true(images).tolist(), labels.tolist(), strict=True))
+        assert sorted(number.values()) == list(range(10))
+        assert [number[c] for c in true(held_back).tolist()] == case.targets.tolist()
+        assert number != {c: c for c in range(10)}
 
 
 def test_digits_held_back_are_none_of_the_training():

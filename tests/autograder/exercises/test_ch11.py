@@ -312,6 +312,13 @@ def test_a_reader_learns_from_the_digits_it_is_given_alone():
     assert verdict("fine_tune", of_the_course).verdict == "forbidden"
 
 
+def test_labels_from_elsewhere_are_worth_nothing():
+    images, classes = data.digits("all")
+    brought = _nearest(images.reshape(len(images), 64), classes)
+    said = verdict("fine_tune", lambda backbone, x, y, n_classes: brought)
+    assert (said.verdict, said.score) == ("wrong", 0)
+
+
 def _nearest(rows, classes):
     known = (rows - 0.31) / 0.36
 
