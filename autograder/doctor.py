@@ -51,7 +51,7 @@ def examine() -> list[Finding]:
     findings.append(_alembic())
     findings.append(_program("Node.js", ("node",), "nodejs", "the tests of the explorers"))
     findings.append(_program("Chromium", _CHROMIUM, "chromium", "the tests in a browser"))
-    findings.append(_bubblewrap())
+    findings += [_bubblewrap(), _limits()]
     return sorted(findings, key=lambda finding: not finding.needed)
 
 
@@ -175,18 +175,31 @@ def _version(path: str) -> str:
 
 def _bubblewrap() -> Finding:
     """The sandbox: present is not enough, since a system may forbid what it does."""
+    from autograder.sandbox import bubblewrap
+
     name, purpose = "bubblewrap", "grading strangers' code, on Linux"
-    if sys.platform != "linux":
-        return Finding(name, False, False, purpose, f"not available on {platform.system()}")
-    path = shutil.which("bwrap")
-    if path is None:
+    reason = bubblewrap.why_not()
+    if reason is None:
+        version = _version(shutil.which("bwrap") or "bwrap")
+        return Finding(name, True, False, purpose, f"{version}, tried")
+    if sys.platform == "linux" and shutil.which("bwrap") is None:
         return Finding(name, False, False, purpose, "missing", _system_install("bubblewrap"))
-    done = _run([path, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"])
-    if done is None or done.returncode:
-        reason = "it hangs" if done is None else done.stderr.strip().split("\n")[0]
-        remedy = "let this system's users make namespaces: sysctl kernel.unprivileged_userns_clone"
-        return Finding(name, False, False, purpose, f"here, but it fails: {reason}", remedy)
-    return Finding(name, True, False, purpose, f"{_version(path)}, tried")
+    return Finding(name, False, False, purpose, reason.problem, reason.remedy)
+
+
+def _limits() -> Finding:
+    """What of a sandbox's limits the kernel enforces here."""
+    from autograder.sandbox import bubblewrap
+
+    name, purpose = "sandbox limits", "grading strangers' code, on Linux"
+    if bubblewrap.why_not() is not None:
+        return Finding(name, False, False, purpose, "no sandbox, no limits")
+    lacking = bubblewrap.not_enforced()
+    if not lacking:
+        found = "memory, processor time, processes, disk, open files, output, time"
+        return Finding(name, True, False, purpose, found)
+    remedy = "run as root, or in a delegated control group, for all of them"
+    return Finding(name, False, False, purpose, f"not enforced: {'; '.join(lacking)}", remedy)
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str] | None:

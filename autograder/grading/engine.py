@@ -165,7 +165,7 @@ def grade(task: Task) -> Grade:
         except UnreadableError as error:
             problem = str(error)
     clock.lap("read")
-    sandbox = "none"
+    sandbox = "bubblewrap" if task.sandbox else "none"
     limits: tuple[str, ...] = ()
     if submission is None:
         kind = "not_attempted" if task.notebook is None else "error"
@@ -177,15 +177,15 @@ def grade(task: Task) -> Grade:
             try:
                 worker = _worker(chapter, tuple(group), task.sandbox)
                 if worker.sandbox is not None:
-                    sandbox, limits = "bubblewrap", worker.sandbox.unlimited
+                    limits = worker.sandbox.unlimited
                 reports.extend(_run(worker, submission, group, task.reveal))
             except WorkerError as error:
                 found.update(
                     {n: _blank(one, "grader_error", str(error)) for n, one in group.items()}
                 )
         clock.lap("run")
-        for group, report in reports:
-            found.update({v.exercise: v for v in verdicts(submission, group, report)})
+        for tried, report in reports:
+            found.update({v.exercise: v for v in verdicts(submission, tried, report)})
         clock.lap("judge")
     sources = {} if submission is None else submission.sources
     graded = tuple(_graded(chapter, found, sources, task.reveal))

@@ -67,8 +67,7 @@ class Sandbox:
         (self._place / "passwd").write_text(_PASSWD, encoding="ascii")
         (self._place / "group").write_text(_GROUP, encoding="ascii")
         self.reusable = _can_nest()
-        lacking = self._group.missing if self.reusable else (*self._group.missing, "forks")
-        self.unlimited = tuple(_IN_WORDS[kind] for kind in lacking)
+        self.unlimited = _in_words(self._group.missing)
         self._watched = tuple(k for k in self._group.missing if k in ("memory", "cpu"))
 
     def command(self, serve: Sequence[str]) -> list[str]:
@@ -210,23 +209,34 @@ def _font_cache() -> Path | None:
 # ── whether it works here ───────────────────────────────────────────────────────────────────────
 
 
-@cache
-def why_not() -> str | None:
-    """Why there can be no sandbox on this machine, with the remedy; None where there can."""
+@dataclass(frozen=True)
+class Refusal:
+    """Why there can be no sandbox, and what would change that."""
+
+    problem: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.problem}: {self.remedy}" if self.remedy else self.problem
+
+
+def why_not() -> Refusal | None:
+    """Why there can be no sandbox on this machine; None where there can: it is tried."""
     if sys.platform != "linux":
-        return "bubblewrap works on Linux only"
+        return Refusal("bubblewrap works on Linux only")
     program = shutil.which("bwrap")
     if program is None:
-        return "bubblewrap is missing: install the package bubblewrap"
+        return Refusal("bubblewrap is missing", "install the package bubblewrap")
     rights = [] if os.geteuid() == 0 else ["--unshare-user"]
     walls = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     everything = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]
     done = _run([program, *rights, *walls, *everything, "true"])
     if done is None:
-        return "bubblewrap hangs"
+        return Refusal("bubblewrap is here, but it hangs")
     if done.returncode:
         said = done.stderr.strip().splitlines()
-        return f"bubblewrap fails here ({said[0] if said else done.returncode}): {_remedy()}"
+        reason = said[0] if said else f"exit status {done.returncode}"
+        return Refusal(f"bubblewrap is here, but it fails ({reason})", _remedy())
     return None
 
 
@@ -242,6 +252,17 @@ def _remedy() -> str:
             if path.read_text(encoding="ascii").strip() == closed:
                 return f"the kernel setting {name} is {closed}, so nobody may make namespaces"
     return "this system lets nobody make namespaces (a container needs that right from outside)"
+
+
+def not_enforced() -> tuple[str, ...]:
+    """What a sandbox cannot limit on this machine, in words."""
+    group = Group(Limits())
+    group.close()
+    return _in_words(group.missing)
+
+
+def _in_words(missing: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_IN_WORDS[kind] for kind in (*missing, *(() if _can_nest() else ("forks",))))
 
 
 @cache

@@ -68,7 +68,7 @@ def test_package_of_an_extra_is_optional():
     [
         (None, False, "missing"),
         ("echo bubblewrap 9.9", True, "bubblewrap 9.9, tried"),
-        ("echo 'bwrap: no permission' >&2; exit 1", False, "it fails: bwrap: no permission"),
+        ("echo 'bwrap: no permission' >&2; exit 1", False, "it fails (bwrap: no permission)"),
     ],
 )
 def test_bubblewrap_is_tried(tmp_path, monkeypatch, text, ok, says):
