@@ -19,6 +19,7 @@ from autograder.paths import CourseError
 MAX_BYTES = 256 * 2**20  # of a notebook, its outputs included
 SCHEMA_VERSION = 3  # of nbgrader's metadata
 UNWRITTEN = 'raise NotImplementedError("your code here")'
+UNANSWERED = "YOUR ANSWER HERE"  # nbgrader's own words
 _HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?END HIDDEN TESTS[^\n]*\n?", re.S | re.M)
 _SOLVED = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[^\n]*$", re.S | re.M)
 
@@ -33,10 +34,11 @@ class NotJSONError(UnreadableError):
 
 @dataclass(frozen=True)
 class Cell:
-    """A graded or set-up cell: its role is "setup", "solution" or "test".
+    """A cell that nbgrader knows: its role is "setup", "solution", "test", "written" or "text".
 
-    `released` is the text that a learner was given; `locked` and the `points` of a test are what
-    nbgrader's metadata says.
+    A written answer is Markdown that a person marks; text is what the learner only reads.
+    `released` is what a learner was given; `locked`, the `points` of a test and whether a solution
+    itself is marked `by_hand` are what nbgrader's metadata says.
     """
 
     role: str
@@ -44,6 +46,7 @@ class Cell:
     released: str
     locked: bool = True
     points: float = 0.0
+    by_hand: bool = False
 
     @property
     def exercise(self) -> str:
@@ -114,12 +117,17 @@ def read_chapter(name: str, notebook: dict[str, Any]) -> Chapter:
 def _own_cells(notebook: dict[str, Any]) -> Iterator[Cell]:
     for cell in notebook["cells"]:
         grading = grading_of(cell)
-        if grading is None or cell["cell_type"] != "code":
+        if grading is None:
             continue
         text = text_of(cell)
-        if grading.get("solution"):
+        if cell["cell_type"] != "code":
+            role = "written" if grading.get("solution") else "text"
+            by_hand = bool(grading.get("grade"))
+            yield Cell(role, grading["grade_id"], UNANSWERED, by_hand=by_hand)
+        elif grading.get("solution"):
             stub = _SOLVED.sub(rf"\1{UNWRITTEN}", text)
-            yield Cell("solution", grading["grade_id"], stub, bool(grading.get("locked")))
+            locked, by_hand = bool(grading.get("locked")), bool(grading.get("grade"))
+            yield Cell("solution", grading["grade_id"], stub, locked, by_hand=by_hand)
         elif grading.get("grade"):
             points = float(grading.get("points") or 0)
             yield Cell("test", grading["grade_id"], _HIDDEN.sub("", text), points=points)
@@ -221,7 +229,9 @@ def transplant(cells: Sequence[dict[str, Any]], known: Sequence[Chapter]) -> Sub
     sources = {}
     for ours in chapter.cells:
         copies = found[ours.id]
-        if ours.role != "solution":
+        if ours.role == "text":
+            continue
+        if ours.role not in ("solution", "written"):
             notes.extend(_own_notes(ours, copies))
             left.extend(text_of(copy) for copy in copies if _changed(ours, copy))
         elif copies:
@@ -245,7 +255,7 @@ def _chapter_of(cells: Sequence[dict[str, Any]], known: Sequence[Chapter]) -> Ch
 def _foreign(
     cells: Sequence[dict[str, Any]], chapter: Chapter, known: Sequence[Chapter]
 ) -> Iterator[str]:
-    own = chapter.ids("setup", "solution", "test")
+    own = {cell.id for cell in chapter.cells}
     for cell in cells:
         grading = grading_of(cell)
         if grading is None or grading["grade_id"] in own:
@@ -284,11 +294,11 @@ def _solution_notes(
         yield (
             f"the cell {name} is there {_times(len(copies))}: the last one that you wrote in counts"
         )
-    if chosen.get("cell_type") != "code":
+    if own.role == "solution" and chosen.get("cell_type") != "code":
         kind = str(chosen.get("cell_type"))[:20]
         yield f"the cell {name} is a {kind} cell: its text was run as code all the same"
     grading = grading_of(chosen) or {}
-    if not grading.get("solution") or grading.get("grade"):
+    if not grading.get("solution") or bool(grading.get("grade")) != own.by_hand:
         yield f"the metadata of the cell {name} was changed: the course's own is used"
     yield from _schema_note(own, grading)
 

@@ -14,14 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from autograder.transplant import UNWRITTEN, grading_of, text_of
+from autograder.transplant import UNANSWERED, UNWRITTEN, grading_of, text_of
 
 if TYPE_CHECKING:
     from autograder.grading.engine import ExerciseGrade
 
-NO_ANSWER = "YOUR ANSWER HERE"  # nbgrader's own words in a written answer's place
 NOTES_ID = "remarks-of-the-grader"
 MAX_SHOWN = 200_000  # characters of one cell: a page with more helps nobody
+_NOTES_TITLE = "<b>About the notebook that was handed in</b>"
 _INVISIBLE = "\u200b"  # a space without width
 
 
@@ -87,7 +87,7 @@ def _notes_cell(notebook: Mapping[str, Any], notes: Sequence[str]) -> dict[str, 
     cell: dict[str, Any] = {
         "cell_type": "markdown",
         "metadata": {"deletable": False, "editable": False},
-        "source": f'<ul class="tex2jax_ignore">\n{items}</ul>',
+        "source": f'<div class="tex2jax_ignore">{_NOTES_TITLE}\n<ul>\n{items}</ul>\n</div>',
     }
     if any("id" in other for other in notebook["cells"]):
         cell["id"] = NOTES_ID
@@ -124,7 +124,7 @@ def _without(text: str, what: str) -> str:
 
 
 def _unsolved(text: str, *, is_code: bool) -> str:
-    stub = UNWRITTEN if is_code else NO_ANSWER
+    stub = UNWRITTEN if is_code else UNANSWERED
     text, found = _replaced(text, "SOLUTION", stub)
     return text if found else stub
 

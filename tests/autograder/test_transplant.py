@@ -14,6 +14,7 @@ from autograder.transplant import (
     chapters,
     grading_of,
     read_bytes,
+    read_chapter,
     text_of,
     transplant,
 )
@@ -104,3 +105,50 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     assert len(read_bytes(path, 2**20 + 1)) == 2**20 + 1
     with pytest.raises(UnreadableError, match="more than 1 MB"):
         read_bytes(path, 2**20)
+
+
+# ── answers that a person marks ─────────────────────────────────────────────────────────────────
+
+
+def marked(kind: str, source: str, grade_id: str, **grading: Any) -> dict[str, Any]:
+    flags = {"grade": False, "solution": False, "locked": False, "schema_version": 3, **grading}
+    return {
+        "cell_type": kind,
+        "source": source,
+        "metadata": {"nbgrader": {"grade_id": grade_id, **flags}},
+    }
+
+
+SOLVED = "### BEGIN SOLUTION\n1\n### END SOLUTION"
+BY_HAND = {
+    "cells": [
+        marked("markdown", "Read this.", "intro", locked=True),
+        marked("markdown", "Because.", "why", grade=True, solution=True, points=2),
+        marked("code", SOLVED, "sketch", grade=True, solution=True),
+        marked("code", SOLVED, "double", solution=True),
+        marked("code", "check(double)", "test_double", grade=True, locked=True, points=1),
+        marked("markdown", "Plot it.", "plot", task=True, locked=True, points=1),
+    ]
+}
+
+
+def test_written_answers_are_taken_over() -> None:
+    chapter = read_chapter("ch99", BY_HAND)
+    roles = [cell.role for cell in chapter.cells]
+    assert roles == ["text", "written", "solution", "solution", "test", "text"]
+    answered = json.loads(json.dumps(BY_HAND))["cells"]
+    answered[0]["source"], answered[1]["source"] = "Read that.", "It slides."
+    found = transplant(answered, [chapter])
+    assert set(found.sources) == {"why", "sketch", "double"}
+    assert found.sources["why"] == "It slides."
+    assert found.notes == ()
+
+
+def test_a_copied_answer_that_nobody_wrote_in() -> None:
+    chapter = read_chapter("ch99", BY_HAND)
+    answered = json.loads(json.dumps(BY_HAND))["cells"]
+    answered[1]["source"] = "It slides."
+    answered.insert(2, marked("markdown", "YOUR ANSWER HERE", "why", grade=True, solution=True))
+    found = transplant(answered, [chapter])
+    assert found.sources["why"] == "It slides."
+    assert found.notes == ("the cell 'why' is there twice: the last one that you wrote in counts",)

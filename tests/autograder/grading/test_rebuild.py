@@ -192,7 +192,7 @@ def test_remarks_come_first_and_say_nothing_but_text():
     assert first["id"] == NOTES_ID
     nbformat.validate(nbformat.from_dict(rebuilt))
     page = Elements(markdown2html(first["source"]))
-    assert page.tags == ["ul", "li", "li"]
+    assert page.tags == ["div", "b", "ul", "li", "li"]
     assert "'<b>[a](javascript:b)'" in page.text
 
 
