@@ -818,14 +818,16 @@ def _watching_torch(operators: Sequence[str], used: set[str]) -> Iterator[None]:
     wanted = {operator.removeprefix("torch:"): operator for operator in operators}
 
     class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-        def __torch_dispatch__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            packet = str(func.overloadpacket)
-            if packet in wanted:
-                used.add(wanted[packet])
-            return func(*args, **(kwargs or {}))
+        pass
 
+    def dispatch(self: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        packet = str(func.overloadpacket)
+        if packet in wanted:
+            used.add(wanted[packet])
+        return func(*args, **(kwargs or {}))
+
+    # Defined in the class, torch would wrap it and load its compiler, a second's work, to call it.
+    Watch.__torch_dispatch__ = dispatch  # type: ignore[method-assign]
     with Watch():  # type: ignore[no-untyped-call]
         torch.empty(1).add(1)  # torch loads a part of itself at the first call it watches
         used.clear()

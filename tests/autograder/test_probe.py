@@ -171,16 +171,20 @@ def test_a_loop_on_some_cases_costs_the_others_nothing() -> None:
     assert [o.status for o in observations] == ["time", "ok"] * 3 + ["ok"]
 
 
-def test_importing_torch_costs_a_function_none_of_its_time() -> None:
+def test_torch_costs_a_function_none_of_its_time_and_its_compiler_nobody_any() -> None:
     script = (
+        "import sys\n"
         "from autograder.probe import Request, observe\n"
         "def f(x):\n    import torch\n    return x\n"
         "call = dict(args=(1,), kwargs={}, inputs=(), train=False, measure='output', "
         "count_steps=False)\n"
-        "print(observe(Request('f', 'function', 'f', (call,), time_limit=0.2), f)[0].status)"
+        "print(observe(Request('f', 'function', 'f', (call,), time_limit=0.2), f)[0].status)\n"
+        "def g(x):\n    import torch\n    return torch.ones(x) + 1\n"
+        "watched = Request('g', 'function', 'g', (call,), forbidden=('torch:aten.add',))\n"
+        "print(observe(watched, g)[0].forbidden, 'torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.strip() == "ok", done.stderr
+    assert done.stdout.splitlines() == ["ok", "('torch:aten.add',) False"], done.stderr
 
 
 def test_output_is_kept_from_the_notebook_and_cut(capfd: pytest.CaptureFixture[str]) -> None:
