@@ -88,14 +88,14 @@ def _submitted(pool: Pool, judge: Judge, make: Callable[[], Any]) -> Future[Any]
 
 def _first(
     futures: dict[Future[Any], Any], pool: Pool, stopping: Callable[[], bool]
-) -> set[Future[Any]]:
-    """Those that are done, as soon as one is."""
+) -> list[Future[Any]]:
+    """Those that are done, as soon as one is, in the order in which they were handed out."""
     while True:
         done, _ = wait(futures, timeout=TICK, return_when=FIRST_COMPLETED)
         if stopping():
             raise Interrupted
         if done:
-            return done
+            return [future for future in futures if future in done]
         pool.check()
 
 

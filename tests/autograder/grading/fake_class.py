@@ -159,7 +159,7 @@ def scores(directory: Path) -> dict[str, list[float]]:
 
 
 def state(directory: Path) -> dict:
-    """All that grading leaves, but for the time that it took and the name of its run."""
+    """All that grading leaves, but for the time that it took and the names of run and edition."""
     files = {}
     for place in ("autograded", f"grading/{CHAPTER}"):
         for path in sorted((directory / place).rglob("*")):
@@ -168,6 +168,6 @@ def state(directory: Path) -> dict:
     for name in files:
         if "/records/" in name:
             record = json.loads(files[name])
-            record["run"] = record["grade"]["seconds"] = None
+            record["run"] = record["edition"] = record["grade"]["seconds"] = None
             files[name] = record
     return {"marks": marks(directory), "files": files}
