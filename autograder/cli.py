@@ -375,11 +375,11 @@ def statistics(
     found = counting.read(directory, chapter, when, least)
     click.echo(json.dumps(found.to_json()) if as_json else counting.as_text(found))
     if figures:
-        from autograder.grading import statistics_figure
+        from autograder.grading.statistics_figure import draw, save
 
-        drawn = statistics_figure.draw(found)
+        drawn = draw(found)
         for path in figures:
-            statistics_figure.save(drawn, path)
+            save(drawn, path)
         if not as_json:
             click.echo(f"\n{drawn.alt}")
 
