@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -92,31 +92,29 @@ class Package:
         What a module offers to everybody stays, but for a table (a variable) of such helpers,
         which is emptied.
         """
-        gone: set[Place] = set()
-        suspects = set().union(*(self._used_by(place) for place in changed)) - set(changed)
-        while True:
-            used = self._used_without(changed, gone)
-            lost = {place for place in suspects - gone if place not in used}
-            tables = {place for place in lost if self._offered(place) and self._is_table(place)}
-            lost = {place for place in lost if not self._offered(place)}
-            if not lost and not tables - set(changed):
-                return gone
-            for place in tables - set(changed):
-                changed[place] = _emptied(self.modules[place[0]].definitions[place[1]][0])
-            gone |= lost
-            suspects |= set().union(*(self._used_by(place) for place in lost | tables))
-            suspects -= set(changed)
-
-    def _used_without(self, changed: Mapping[Place, ast.stmt], gone: set[Place]) -> set[Place]:
-        used: set[Place] = set()
+        suspects = self._reached(changed, self._used_by) - set(changed)
+        suspects = {p for p in suspects if not self._offered(p) or self._is_table(p)}
+        needed: set[Place] = set()
         for module in self.modules.values():
             for name, node in module.statements:
                 place = (module.name, name)
-                if place in gone:
-                    continue
-                node = changed.get(place, node)
-                used |= self._uses_of(module, node) - {place}
-        return used
+                if place not in suspects:
+                    needed |= self._uses_of(module, changed.get(place, node))
+        needed = self._reached(needed, lambda p: self._used_by(p) if p in suspects else set())
+        gone = suspects - needed
+        for place in [place for place in gone if self._offered(place)]:
+            changed[place] = _emptied(self.modules[place[0]].definitions[place[1]][0])
+            gone.remove(place)
+        return gone
+
+    def _reached(self, start: Iterable[Place], uses: Callable[[Place], set[Place]]) -> set[Place]:
+        """All that some places lead to, and themselves."""
+        found, waiting = set(start), list(start)
+        while waiting:
+            new = uses(waiting.pop()) - found
+            found |= new
+            waiting.extend(new)
+        return found
 
     def _used_by(self, place: Place) -> set[Place]:
         module = self.modules[place[0]]
@@ -258,7 +256,7 @@ class _Module:
                     body.append(ast.ImportFrom(node.module, kept, node.level))
             else:
                 body.append(node)
-        return ast.unparse(ast.fix_missing_locations(ast.Module(body, []))) + "\n"
+        return ast.unparse(ast.fix_missing_locations(ast.Module(body, [])))
 
 
 def _defines(node: ast.stmt) -> str | None:
@@ -348,9 +346,13 @@ def _class(node: ast.ClassDef, body: list[ast.stmt]) -> ast.ClassDef:
         elif isinstance(part, ast.AnnAssign | ast.Assign):
             kept.append(part)
     if not names & {"__init__", "__post_init__"}:
-        arguments = ast.parse("lambda self, *args, **kwargs: None", mode="eval").body
+        # The first of the two that a dataclass makes by itself keeps the signature.
+        fields = any("dataclass" in ast.unparse(word) for word in node.decorator_list)
+        taken = "self" if fields else "self, *args, **kwargs"
+        arguments = ast.parse(f"lambda {taken}: None", mode="eval").body
         assert isinstance(arguments, ast.Lambda)
-        kept.append(ast.FunctionDef("__init__", arguments.args, body, []))
+        name = "__post_init__" if fields else "__init__"
+        kept.append(ast.FunctionDef(name, arguments.args, body, []))
     return ast.ClassDef(node.name, node.bases, node.keywords, kept, node.decorator_list)
 
 
