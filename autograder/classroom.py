@@ -48,6 +48,17 @@ c.ClearSolutions.code_stub = {{"python": 'raise NotImplementedError("your code h
 # train small networks. What a graded answer may take is said by each exercise.
 c.Execute.timeout = 120
 
+# What Canvas and Moodle call the files when you download all submissions of an assignment. They
+# know a student by a number: of the user in Canvas, of the participant in Moodle.
+c.FileNameCollectorPlugin.named_regexp = (
+    r".*?/extracted/(?:[^/]+/)*?[^/]*?_(?P<student_id>\\d+)_"
+    r"(?:assignsubmission_file(?:_?/|_)|\\d+_)(?:.*/)?(?P<file_id>[^/]+)\\.ipynb$"
+)
+
+# `nbgrader zip_collect` takes in what Canvas or Moodle lets you download: put the archive in
+# downloaded/CHAPTER/archive/.
+c.ZipCollectApp.collector_plugin = "autograder.grading.zip_names.DownloadedNames"
+
 # Assignments are handed out and taken in here. Where students have accounts of their own, or on
 # a JupyterHub, name a directory that all of them can write to, in their configuration too.
 c.Exchange.root = str(here / "exchange")
@@ -66,7 +77,10 @@ A class directory for nbgrader, with {count} assignments. Run every command here
     nbgrader export                           # grades.csv
 
 `jupyter lab`, started here, has the same under *Nbgrader → Formgrader*. Without an exchange, put
-submissions in submitted/STUDENT/{chapter}/ yourself.
+submissions in submitted/STUDENT/{chapter}/ yourself; or put what Canvas or Moodle let you
+download into downloaded/{chapter}/archive/, and
+
+    nbgrader zip_collect {chapter} --force    # to submitted/, by the numbers in the files' names
 
 ## Marks
 
@@ -129,7 +143,7 @@ def new_class(
     readme = README.format(course_id=name, count=len(chapters), chapter=chapters[0])
     _write(target / "README.md", readme.encode())
     (target / "submitted").mkdir()
-    _draw_seed(target / "grading" / "seed")
+    draw_seed(target / "grading" / "seed")
     exchange = target / "exchange"
     exchange.mkdir()
     exchange.chmod(0o777)  # students write to it; nbgrader asks for this
@@ -151,9 +165,9 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _draw_seed(path: Path) -> None:
+def draw_seed(path: Path) -> None:
     """Draw the secret number of a class, in a file that its owner alone can read."""
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"{secrets.randbits(32)}\n")
 

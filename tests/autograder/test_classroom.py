@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -11,11 +12,14 @@ import sysconfig
 import time
 import urllib.error
 import urllib.request
+import zipfile
 
 import nbformat
 import pytest
+from nbgrader.plugins import FileNameCollectorPlugin
 
 from autograder import build, classroom
+from autograder.grading import settings
 from autograder.paths import UsageError
 
 CHAPTER = "ch01_doubling"
@@ -38,7 +42,7 @@ def environment():
 
 
 def nbgrader(directory, *arguments, status=0):
-    """Run a stock nbgrader command in a class directory; its stdout."""
+    """Run a stock nbgrader command in a class directory; what it printed."""
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", *arguments],
         cwd=directory,
@@ -47,10 +51,11 @@ def nbgrader(directory, *arguments, status=0):
         text=True,
     )
     assert done.returncode == status, done.stderr
-    return done.stdout
+    return done
 
 
-def test_a_submission_from_release_to_feedback(class_dir):
+def test_an_assignment_of_ones_own_graded_nbgraders_way(class_dir):
+    """From release to feedback: the small course has no exercise that the course knows."""
     nbgrader(class_dir, "generate_assignment", CHAPTER)
     released = class_dir / "release" / CHAPTER / f"{CHAPTER}.ipynb"
     text = released.read_text(encoding="utf-8")
@@ -61,7 +66,11 @@ def test_a_submission_from_release_to_feedback(class_dir):
         handed_in = class_dir / "submitted" / student / CHAPTER / f"{CHAPTER}.ipynb"
         handed_in.parent.mkdir(parents=True)
         handed_in.write_text(text.replace(STUB, answer), encoding="utf-8")
-    nbgrader(class_dir, "autograde", CHAPTER)
+    refused = nbgrader(class_dir, "autograde", CHAPTER, status=1)
+    assert "no exercise is called 'double'" in refused.stderr
+    option = re.search(r"nbgrader autograde ch01_doubling (--\S+)", refused.stderr)[1]
+    assert not (class_dir / "autograded").exists()
+    nbgrader(class_dir, "autograde", CHAPTER, option)
     nbgrader(class_dir, "generate_feedback", CHAPTER, "--student", "bob")
     nbgrader(class_dir, "export")
 
@@ -75,7 +84,7 @@ def test_a_submission_from_release_to_feedback(class_dir):
 
 def test_validate_and_the_exchange(class_dir):
     source = f"source/{CHAPTER}/{CHAPTER}.ipynb"
-    assert "Success" in nbgrader(class_dir, "validate", source)
+    assert "Success" in nbgrader(class_dir, "validate", source).stdout
     nbgrader(class_dir, "generate_assignment", "playground")
     nbgrader(class_dir, "release_assignment", "playground")
     nbgrader(class_dir, "list")
@@ -134,6 +143,58 @@ def test_class_has_what_lies_beside_a_source_and_no_pairing(small_course, points
     configuration = (tmp_path / "deep/class/nbgrader_config.py").read_text(encoding="utf-8")
     assert 'course_id = "CNN 101"' in configuration
     assert str(tmp_path) not in configuration
+
+
+def test_a_secret_number_is_drawn(class_dir, tmp_path):
+    assert (class_dir / "grading/seed").stat().st_mode & 0o777 == 0o600
+    classroom.draw_seed(tmp_path / "other/grading/seed")
+    assert settings.seed_of(class_dir) != settings.seed_of(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("file", "student", "notebook"),
+    [
+        ("submissions/lovelaceada_4711_88123_ch01_doubling.ipynb", "4711", "ch01_doubling"),
+        ("submissions/lovelaceada_LATE_4711_88123_ch01_doubling.ipynb", "4711", "ch01_doubling"),
+        ("submissions/lovelaceada_4711_88123_ch01_doubling-2.ipynb", "4711", "ch01_doubling-2"),
+        ("lovelaceada_4711_88123_ch01 (1).ipynb", "4711", "ch01 (1)"),
+        ("submissions/lovelaceada_4711_88123_my work/a/ch01.ipynb", "4711", "ch01"),
+        ("C-2/Ada Lovelace_4711_assignsubmission_file_/ch01.ipynb", "4711", "ch01"),
+        ("C-2/Ada Lovelace_4711_assignsubmission_file/ch01.ipynb", "4711", "ch01"),
+        ("C-2/Ada Lovelace_4711_assignsubmission_file_ch01_x.ipynb", "4711", "ch01_x"),
+        ("C-2/Ada O'Neil-X_4711_assignsubmission_file_/a/ch01.ipynb", "4711", "ch01"),
+        # Who calls a notebook as if it were somebody else's hands in their own all the same.
+        ("submissions/lovelaceada_4711_88123_b_12_34_ch01.ipynb", "4711", "b_12_34_ch01"),
+        ("submissions/lovelaceada_4711_88123_work/b_12_34_ch01.ipynb", "4711", "b_12_34_ch01"),
+        ("C-2/Ada Lovelace_4711_assignsubmission_file_/b_12_34_x.ipynb", "4711", "b_12_34_x"),
+        ("C-2/Ada L_4711_assignsubmission_file_/b_12_assignsubmission_file_/x.ipynb", "4711", "x"),
+        ("ch01_doubling.ipynb", None, None),
+    ],
+)
+def test_downloads_of_canvas_and_moodle(tmp_path, file, student, notebook):
+    text = classroom.CONFIGURATION.format(course_id="class")
+    (tmp_path / "nbgrader_config.py").write_text(text, encoding="utf-8")
+    plugin = FileNameCollectorPlugin(config=settings.load(tmp_path).config)
+    found = plugin.collect(str(tmp_path / "downloaded/ch01_doubling/extracted" / file))
+    expected = None if student is None else {"student_id": student, "file_id": notebook}
+    assert found == expected
+
+
+def test_downloads_become_submissions(class_dir):
+    archive = class_dir / "downloaded" / CHAPTER / "archive"
+    archive.mkdir(parents=True)
+    with zipfile.ZipFile(archive / "submissions.zip", "w") as canvas:
+        canvas.writestr(f"lovelaceada_LATE_4711_88123_{CHAPTER}.ipynb", "ada")
+        canvas.writestr("babbagecharles_4712_88124_final.ipynb", "charles")
+    nbgrader(class_dir, "zip_collect", CHAPTER)
+    found = {
+        str(path.relative_to(class_dir / "submitted")): path.read_text()
+        for path in (class_dir / "submitted").rglob("*.ipynb")
+    }
+    assert found == {
+        f"4711/{CHAPTER}/{CHAPTER}.ipynb": "ada",
+        f"4712/{CHAPTER}/final.ipynb": "charles",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""A class as `course class new` makes it, of a small chapter: two exercises and a written answer."""
+"""A class as `course class new` makes it: of two exercises and an answer that people mark."""
 
 import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,7 @@ def class_directory(released_class: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def hand_in(class_directory: Path):
     """Hand in the released notebook, with answers in the cells named: ``output_size="…"``."""
-    return lambda student, name=CHAPTER, **answers: submit(
-        class_directory, student, name, **answers
-    )
+    return partial(submit, class_directory)
 
 
 def submit(directory: Path, student: str, name: str = CHAPTER, **answers: str) -> Path:
