@@ -25,6 +25,7 @@ from pathlib import Path
 
 from autograder.exercise import Exercise
 from autograder.exercises import all_exercises
+from autograder.probe import Trouble
 from autograder.sandbox.bubblewrap import View
 from autograder.sandbox.child import _ALLOWED
 from autograder.sandbox.strip import Package
@@ -110,6 +111,15 @@ def groups(chapter: str) -> tuple[tuple[str, ...], ...]:
         else:
             found.append([exercise])
     return tuple(tuple(exercise.name for exercise in group) for group in found)
+
+
+def was_withheld(trouble: Trouble | None) -> bool:
+    """Whether code failed because it called what a view withholds.
+
+    Where its own exercise does not forbid that, it must be tried again in a view for this exercise
+    alone: its answer is as good there as it was in the learner's own notebook.
+    """
+    return trouble is not None and trouble.type == "WithheldError"
 
 
 def _collide(one: Exercise, other: Exercise) -> bool:

@@ -1,5 +1,6 @@
 """A function that is withheld keeps its name and signature; its source is nowhere any more."""
 
+import doctest
 import importlib
 import inspect
 import sys
@@ -9,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from autograder.sandbox import strip
 from autograder.sandbox.strip import Package
 
 SOURCES = {
@@ -224,3 +226,7 @@ def test_a_name_that_is_nothing_raises() -> None:
         Package("toy", SOURCES).without({"toy.volume": ""})
     with pytest.raises(TypeError, match="SHAPES must be a function or a class"):
         Package("toy", SOURCES).without({"toy.SHAPES": ""})
+
+
+def test_doctests() -> None:
+    assert doctest.testmod(strip).failed == 0
