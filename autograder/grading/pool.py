@@ -113,6 +113,10 @@ class LocalPool(ExecutorPool):
         if self._lifeline is not None:
             self._lifeline.close()
             self._theirs.close()
+            # Not before they are gone: an executor that is told to stop while a large task is on
+            # its way to processes that no longer read waits for ever.
+            for process in multiprocessing.active_children():
+                process.join(START_LIMIT)
         super().close()
 
 
