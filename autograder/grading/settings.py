@@ -8,7 +8,7 @@ from jupyter_core.paths import jupyter_config_path
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import BasePlugin
 from nbgrader.preprocessors import AssignLatePenalties
-from traitlets import Bool
+from traitlets import Bool, TraitError
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -58,7 +58,10 @@ def load(directory: Path) -> CourseGrading:
                 config.merge(PyFileConfigLoader(FILE, path=place).load_config())
             except Exception as error:
                 raise CourseError(f"{path} cannot be read: {error}") from None
-    return CourseGrading(config=config)
+    try:
+        return CourseGrading(config=config)
+    except TraitError as error:
+        raise CourseError(f"{directory / FILE}: {error}") from None
 
 
 def seed_of(directory: Path) -> int:
