@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -40,14 +41,20 @@ def digits(split: str = "all", seed: int = 0, test_fraction: float = 0.25) -> Di
     choice(split, "split", ("all", "train", "test"))
     seed = integer(seed, "seed", at_least=0)
     fraction = _fraction(test_fraction)
-    loaded = package("sklearn.datasets", "scikit-learn").load_digits()
-    images = (loaded.images / 16.0).astype(np.float32)  # (1797, 8, 8), stored as 0 … 16
-    labels = loaded.target.astype(np.int64)  # (1797,)
+    images, labels = _whole()
     if split == "all":
-        return Digits(images, labels)
+        return Digits(images.copy(), labels.copy())
     in_test = _stratified(labels, fraction, seed)
     chosen = in_test if split == "test" else ~in_test
     return Digits(images[chosen], labels[chosen])
+
+
+@functools.cache
+def _whole() -> Digits:
+    """The set as its package has it, read once: shared between calls, so never handed out."""
+    loaded = package("sklearn.datasets", "scikit-learn").load_digits()
+    images = (loaded.images / 16.0).astype(np.float32)  # (1797, 8, 8), stored as 0 … 16
+    return Digits(images, loaded.target.astype(np.int64))
 
 
 def _stratified(labels: npt.NDArray[np.int64], fraction: float, seed: int) -> npt.NDArray[np.bool_]:

@@ -1,5 +1,6 @@
 """A missing package is named together with the command that installs it."""
 
+import importlib
 import re
 import sys
 
@@ -19,6 +20,7 @@ from course_lib.data._packages import package
 )
 def test_what_is_missing_and_what_installs_it(monkeypatch, call, blocked, command):
     photographs._original.cache_clear()
+    importlib.import_module("course_lib.data.digits")._whole.cache_clear()
     monkeypatch.setitem(sys.modules, blocked, None)  # Python's own way to say "not installed"
     with pytest.raises(ModuleNotFoundError, match=re.escape(command)):
         call()
