@@ -259,7 +259,8 @@ def _run(plan: Plan, request: Request) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     name = secrets.token_hex(8)
-    records.write_file(path, json.dumps({"run": name, "asked": asked}).encode())
+    content = json.dumps({"run": name, "asked": asked}).encode()
+    records.write_file(path, content, mode=records.PRIVATE)
     return name
 
 

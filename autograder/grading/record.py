@@ -21,6 +21,7 @@ from autograder.grading.engine import Grade
 from autograder.paths import CourseError
 
 FORMAT = 1
+PRIVATE = 0o600  # of what holds the class's secret number
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def save(directory: Path, record: Record, *, sync: bool = True) -> None:
     """Write a record in place of the submission's former one."""
     grade = record.grade
     data = json.dumps(record.to_json(), indent=1, sort_keys=True).encode()
-    write_file(record_path(directory, grade.chapter, grade.student), data, sync=sync)
+    path = record_path(directory, grade.chapter, grade.student)
+    write_file(path, data, sync=sync, mode=PRIVATE)
 
 
 def recorded(directory: Path, chapter: str) -> list[str]:
@@ -133,18 +135,18 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def write_file(path: Path, data: bytes, *, sync: bool = True) -> None:
+def write_file(path: Path, data: bytes, *, sync: bool = True, mode: int = 0o666) -> None:
     """Write a file so that whoever looks finds the former content or all of the new.
 
-    With `sync`, it survives a power cut. Raises CourseError where it cannot be written: the former
-    content stays.
+    With `sync`, it survives a power cut. `mode` says who may read it, within the umask. Raises
+    CourseError where it cannot be written: the former content stays.
     """
     # Always the same name: what an interrupted run left is written over by the next.
     temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(temporary, flags, 0o666), "wb") as file:
+        with open(os.open(temporary, flags, mode), "wb") as file:
             file.write(data)
             file.flush()
             if sync:
@@ -177,7 +179,7 @@ def write_verdicts(directory: Path, chapter: str) -> Path:
     """
     path = verdict_path(directory, chapter)
     lines = (verdict_line(record.grade) for record in _all_records(directory, chapter))
-    write_file(path, "".join(lines).encode())
+    write_file(path, "".join(lines).encode(), mode=PRIVATE)
     return path
 
 

@@ -35,6 +35,8 @@ def test_a_record_comes_back_as_it_was(grade, tmp_path):
     found = record.load(tmp_path, CHAPTER, "ada")
     assert found == replace(whole, grade=replace(grade, notebook=""))
     assert record.recorded(tmp_path, CHAPTER) == ["ada"]
+    # The class's secret number is in it.
+    assert record.record_path(tmp_path, CHAPTER, "ada").stat().st_mode & 0o077 == 0
     assert record.load(tmp_path, CHAPTER, "bob") is None
     assert record.recorded(tmp_path, "another") == []
 
@@ -115,6 +117,7 @@ def test_the_verdict_file_is_sorted_and_knows_no_time_and_no_words_of_learners(g
         own = replace(grade, student=student, seconds={"run": 1.0})
         record.save(tmp_path, Record(own, "digest", run=student))
     path = record.write_verdicts(tmp_path, CHAPTER)
+    assert path.stat().st_mode & 0o077 == 0
     text = path.read_text()
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["student"] for line in lines] == ["Ada", "eve", "zoe"]
