@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_config_path
@@ -39,9 +40,15 @@ class CourseGrading(Configurable):
         return CourseDirectory(config=config)
 
     def late_policy(self) -> BasePlugin | None:
-        """The plugin that decides what lateness costs; None where the class has turned it off."""
-        step = AssignLatePenalties(config=self.config)
-        return step.plugin_class(parent=step) if step.enabled else None
+        """The plugin that decides what lateness costs; None where the class has turned it off.
+
+        Raises CourseError where there is no such plugin.
+        """
+        try:
+            step = AssignLatePenalties(config=self.config)
+            return step.plugin_class(parent=step) if step.enabled else None
+        except (TraitError, ImportError) as error:
+            raise CourseError(f"{FILE}, what lateness costs: {error}") from None
 
 
 def load(directory: Path) -> CourseGrading:
@@ -49,13 +56,18 @@ def load(directory: Path) -> CourseGrading:
 
     Raises CourseError where a file cannot be read or sets what does not exist.
     """
+    # A plugin of the class's own lies there, as nbgrader's manual says; behind all else, so that
+    # nothing there takes the place of a package.
+    place = str(directory.resolve())
+    if place not in sys.path:
+        sys.path.append(place)
     config = Config()
     # The most important file last: it has the last word.
-    for place in (*reversed(jupyter_config_path()), str(directory.resolve())):
-        path = Path(place) / FILE
+    for where in (*reversed(jupyter_config_path()), place):
+        path = Path(where) / FILE
         if path.is_file():
             try:
-                config.merge(PyFileConfigLoader(FILE, path=place).load_config())
+                config.merge(PyFileConfigLoader(FILE, path=where).load_config())
             except Exception as error:
                 raise CourseError(f"{path} cannot be read: {error}") from None
     try:

@@ -1,5 +1,7 @@
 """What a class's nbgrader_config.py says is what every way to grade reads."""
 
+import sys
+
 import pytest
 from nbgrader.plugins import LateSubmissionPlugin
 
@@ -55,6 +57,26 @@ def test_said_otherwise(configured):
     )
     assert (own.reveal_failing_case, own.sandbox) == (True, False)
     assert own.late_policy().late_submission_penalty("ada", 20.0, 1.0) == 20.0
+
+
+def test_a_policy_of_the_classs_own(configured, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class/ours_when_late.py").write_text(
+        "from nbgrader.plugins import BasePlugin\n\n\nclass Half(BasePlugin):\n"
+        "    def late_submission_penalty(self, student_id, score, total_seconds_late):\n"
+        "        return score / 2\n"
+    )
+    own = configured("c.AssignLatePenalties.plugin_class = 'ours_when_late.Half'")
+    assert own.late_policy().late_submission_penalty("ada", 20.0, 1.0) == 10.0
+    sys.modules.pop("ours_when_late")
+
+
+@pytest.mark.parametrize("name", ["no_module.Late", "autograder.grading.late.Nobody", "json.loads"])
+def test_a_policy_that_is_none(configured, name):
+    own = configured(f"c.AssignLatePenalties.plugin_class = {name!r}")
+    with pytest.raises(CourseError, match="what lateness costs"):
+        own.late_policy()
 
 
 def test_lateness_turned_off(configured):
