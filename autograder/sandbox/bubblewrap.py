@@ -128,7 +128,14 @@ def _arguments(view: View, place: Path) -> list[str]:
     # A user namespace for whoever is not root; root gives its rights up by itself, for good.
     words = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     words += [] if root else ["--unshare-user"]
-    words += ["--unshare-cgroup-try", "--die-with-parent", "--new-session", "--clearenv"]
+    words += [
+        "--hostname",
+        "sandbox",
+        "--unshare-cgroup-try",
+        "--die-with-parent",
+        "--new-session",
+        "--clearenv",
+    ]
     bound: list[Path] = []
     for name in _SYSTEM:
         path = Path(name)

@@ -78,11 +78,12 @@ def test_a_job_sees_nothing_of_the_host(worker: Worker, tmp_path: Path) -> None:
             "names = [name for _, name in socket.if_nameindex()]\n"
             "processes = [name for name in os.listdir('/proc') if name.isdigit()]\n"
             "host = [os.path.exists(p) for p in ('/etc/shadow', '/var', '/run', '/sys')]\n"
-            "answers = (there, names, processes, dict(os.environ), host)",
+            "answers = (there, names, processes, dict(os.environ), host, socket.gethostname())",
         )
     finally:
         del os.environ["COURSE_TEST_SECRET"]
-    there, names, processes, environment, host = found
+    there, names, processes, environment, host, name = found
+    assert name == "sandbox"
     assert not any(there)
     assert names == ["lo"]
     assert processes == ["1", "2"]
