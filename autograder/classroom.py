@@ -85,14 +85,20 @@ download into downloaded/{chapter}/archive/, and
 ## Marks
 
 `nbgrader autograde {chapter}` and the formgrader's button do what `course grade` does, and give
-the same marks. Of a submission nothing counts but the text in its solution cells: it is put into
-your own notebook from source/, run in a sandbox without network or files, and judged outside of
-it on cases that nobody has seen. A notebook that is missing, damaged or called otherwise takes
-nobody else's marks along: it is graded or gets zero points, and the comment says why. What could
-not be judged through no fault of the student keeps its former mark and waits under *Manual
-Grading*. Scores and comments that you give there are never overwritten. Answers in text that you
-add to source/ wait there for you too; a *task* shows you no cells that a student added, so look
-for those in submitted/.
+the same marks. Of a submission nothing counts but the text in its solution cells. That text is put
+into your own notebook from source/ and run in a sandbox without network or files; its answers are
+judged outside of it, on cases that nobody has seen.
+
+- A notebook under another name is graded. One that is missing or cannot be read gets zero points,
+  and the comment says why. None of them keeps others from their marks.
+- What could not be judged through no fault of the student keeps the mark it had, and waits for you
+  under *Manual Grading*. So do answers in text that you add to source/.
+- Scores and comments that you give there are never overwritten.
+- Of a *task* you see no cells that a student added: look for those in submitted/.
+- What is graded is not graded again, unless the submission or source/ changed. After you change
+  when an assignment is due, or what lateness costs: `course grade {chapter} --again`.
+- A chapter that you change needs `nbgrader generate_assignment {chapter} --force` before it is
+  graded: the gradebook has to know its points.
 
 The sandbox needs Linux and bubblewrap; `course doctor` says whether it works here.
 
@@ -109,7 +115,7 @@ settings it knows:
 
 ## Keep
 
-- grading/seed is the number from which unseen cases are drawn: keep it secret. With the same
+- grading/seed holds the number from which unseen cases are drawn: keep it secret. With the same
   number the same submissions get the same marks again.
 - autograded/, grading/ and gradebook.db belong together; submitted/ is what students handed in.
   Back this directory up, and let no student read it.
