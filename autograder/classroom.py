@@ -48,13 +48,6 @@ c.ClearSolutions.code_stub = {{"python": 'raise NotImplementedError("your code h
 # train small networks. What a graded answer may take is said by each exercise.
 c.Execute.timeout = 120
 
-# What Canvas and Moodle call the files when you download all submissions of an assignment. They
-# know a student by a number: of the user in Canvas, of the participant in Moodle.
-c.FileNameCollectorPlugin.named_regexp = (
-    r".*?/extracted/(?:[^/]+/)*?[^/]*?_(?P<student_id>\\d+)_"
-    r"(?:assignsubmission_file(?:_?/|_)|\\d+_)(?:.*/)?(?P<file_id>[^/]+)\\.ipynb$"
-)
-
 # `nbgrader zip_collect` takes in what Canvas or Moodle lets you download: put the archive in
 # downloaded/CHAPTER/archive/.
 c.ZipCollectApp.collector_plugin = "autograder.grading.zip_names.DownloadedNames"
@@ -80,7 +73,10 @@ A class directory for nbgrader, with {count} assignments. Run every command here
 submissions in submitted/STUDENT/{chapter}/ yourself; or put what Canvas or Moodle let you
 download into downloaded/{chapter}/archive/, and
 
-    nbgrader zip_collect {chapter} --force    # to submitted/, by the numbers in the files' names
+    nbgrader zip_collect {chapter} --force    # to submitted/, by what the site called the files
+
+A student is then known by the number that Canvas gives to people, or by the name in Moodle, whose
+numbers are others in each assignment.
 
 ## Marks
 

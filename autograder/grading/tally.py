@@ -73,7 +73,7 @@ class Tally:
     def summary(self, chapter: str) -> list[str]:
         """What to print in the end, line by line."""
         marked = self.graded + self.before
-        lines = [f"{chapter}: {_submissions(self.done)} of {self.total:,} graded"]
+        lines = [f"{chapter}: {_submissions(marked)} of {self.total:,} graded"]
         if self.before:
             lines[0] += f", {self.before:,} of them before"
         if marked:

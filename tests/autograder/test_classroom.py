@@ -16,7 +16,6 @@ import zipfile
 
 import nbformat
 import pytest
-from nbgrader.plugins import FileNameCollectorPlugin
 
 from autograder import build, classroom
 from autograder.grading import settings
@@ -149,35 +148,6 @@ def test_a_secret_number_is_drawn(class_dir, tmp_path):
     assert (class_dir / "grading/seed").stat().st_mode & 0o777 == 0o600
     classroom.draw_seed(tmp_path / "other/grading/seed")
     assert settings.seed_of(class_dir) != settings.seed_of(tmp_path / "other")
-
-
-@pytest.mark.parametrize(
-    ("file", "student", "notebook"),
-    [
-        ("submissions/lovelaceada_4711_88123_ch01_doubling.ipynb", "4711", "ch01_doubling"),
-        ("submissions/lovelaceada_LATE_4711_88123_ch01_doubling.ipynb", "4711", "ch01_doubling"),
-        ("submissions/lovelaceada_4711_88123_ch01_doubling-2.ipynb", "4711", "ch01_doubling-2"),
-        ("lovelaceada_4711_88123_ch01 (1).ipynb", "4711", "ch01 (1)"),
-        ("submissions/lovelaceada_4711_88123_my work/a/ch01.ipynb", "4711", "ch01"),
-        ("C-2/Ada Lovelace_4711_assignsubmission_file_/ch01.ipynb", "4711", "ch01"),
-        ("C-2/Ada Lovelace_4711_assignsubmission_file/ch01.ipynb", "4711", "ch01"),
-        ("C-2/Ada Lovelace_4711_assignsubmission_file_ch01_x.ipynb", "4711", "ch01_x"),
-        ("C-2/Ada O'Neil-X_4711_assignsubmission_file_/a/ch01.ipynb", "4711", "ch01"),
-        # Who calls a notebook as if it were somebody else's hands in their own all the same.
-        ("submissions/lovelaceada_4711_88123_b_12_34_ch01.ipynb", "4711", "b_12_34_ch01"),
-        ("submissions/lovelaceada_4711_88123_work/b_12_34_ch01.ipynb", "4711", "b_12_34_ch01"),
-        ("C-2/Ada Lovelace_4711_assignsubmission_file_/b_12_34_x.ipynb", "4711", "b_12_34_x"),
-        ("C-2/Ada L_4711_assignsubmission_file_/b_12_assignsubmission_file_/x.ipynb", "4711", "x"),
-        ("ch01_doubling.ipynb", None, None),
-    ],
-)
-def test_downloads_of_canvas_and_moodle(tmp_path, file, student, notebook):
-    text = classroom.CONFIGURATION.format(course_id="class")
-    (tmp_path / "nbgrader_config.py").write_text(text, encoding="utf-8")
-    plugin = FileNameCollectorPlugin(config=settings.load(tmp_path).config)
-    found = plugin.collect(str(tmp_path / "downloaded/ch01_doubling/extracted" / file))
-    expected = None if student is None else {"student_id": student, "file_id": notebook}
-    assert found == expected
 
 
 def test_downloads_become_submissions(class_dir):

@@ -40,6 +40,9 @@ CHAPTER = "ch01_doubling"
          "One", "1", "x.ipynb"),
         ("one_1_2_Two_3_assignsubmission_file_x.ipynb", "one", "1",
          "Two_3_assignsubmission_file_x.ipynb"),
+        ("submissions/one_1_2_b_12_34_x.ipynb", "one", "1", "b_12_34_x.ipynb"),
+        ("submissions/one_1_2_work/b_12_34_x.ipynb", "one", "1", "b_12_34_x.ipynb"),
+        ("C-2/One_1_assignsubmission_file_/b_12_34_x.ipynb", "One", "1", "b_12_34_x.ipynb"),
     ],
 )  # fmt: skip
 def test_names(path, name, user, within):
