@@ -34,12 +34,11 @@ from nbgrader.plugins import BasePlugin
 from sqlalchemy.exc import OperationalError
 
 from autograder.grading.engine import ExerciseGrade, Grade
-from autograder.grading.rebuild import harmless_markdown
+from autograder.grading.rebuild import OUR_FAULT, harmless_markdown
 from autograder.paths import CourseError, put_scripts_on_path
 from autograder.transplant import grading_of
 
 NO_RESPONSE = "No response."  # nbgrader's own words
-OUR_FAULT = "This could not be judged, through no fault of yours: somebody will look at it."
 _UNSAFE = frozenset('<>"&')
 
 

@@ -14,11 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from autograder.card import as_html, as_text
 from autograder.transplant import UNANSWERED, UNWRITTEN, grading_of, text_of
+from autograder.verdict import blank
 
 if TYPE_CHECKING:
     from autograder.grading.engine import ExerciseGrade
 
+OUR_FAULT = "This could not be judged, through no fault of yours: somebody will look at it."
 NOTES_ID = "remarks-of-the-grader"
 MAX_SHOWN = 200_000  # characters of one cell: a page with more helps nobody
 _NOTES_TITLE = "<b>About the notebook that was handed in</b>"
@@ -72,13 +75,22 @@ def _outputs(grade: ExerciseGrade | None) -> list[dict[str, Any]]:
         text = "this exercise was not judged"
         # nbgrader would take silence for full marks.
         return [{"output_type": "error", "ename": "NotJudged", "evalue": text, "traceback": [text]}]
-    card = {"text/html": encodable(grade.card_html), "text/plain": encodable(grade.card_text)}
+    card = _card(grade)
     points = {"text/plain": repr(float(grade.earned))}
     return [
         {"output_type": "display_data", "data": card, "metadata": {}},
         # What nbgrader reads as the score: the first result that is a number.
         {"output_type": "execute_result", "data": points, "execution_count": None, "metadata": {}},
     ]
+
+
+def _card(grade: ExerciseGrade) -> dict[str, str]:
+    html, text = grade.card_html, grade.card_text
+    if grade.verdict == "grader_error":
+        # What went wrong with us is not for learners: it may quote a case, a path, the seed.
+        verdict = blank(grade.exercise, grade.points, grade.verdict, OUR_FAULT)
+        html, text = as_html(verdict), as_text(verdict)
+    return {"text/html": encodable(html), "text/plain": encodable(text)}
 
 
 def _notes_cell(notebook: Mapping[str, Any], notes: Sequence[str]) -> dict[str, Any]:

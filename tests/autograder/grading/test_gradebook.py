@@ -14,9 +14,9 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
 
 from autograder.grading.engine import ExerciseGrade, Grade
-from autograder.grading.gradebook import NO_RESPONSE, OUR_FAULT, enter
+from autograder.grading.gradebook import NO_RESPONSE, enter
 from autograder.grading.late import PercentPerDay
-from autograder.grading.rebuild import rebuild
+from autograder.grading.rebuild import OUR_FAULT, rebuild
 from autograder.paths import CourseError, put_scripts_on_path
 
 CHAPTER = "ch99"

@@ -1,5 +1,6 @@
 """The rebuilt notebook: as nbgrader releases it, with answers and cards, and nothing that runs."""
 
+import dataclasses
 import html.parser
 import json
 import math
@@ -23,6 +24,7 @@ from autograder.grading.engine import ExerciseGrade
 from autograder.grading.rebuild import (
     MAX_SHOWN,
     NOTES_ID,
+    OUR_FAULT,
     harmless_markdown,
     put_grades,
     rebuild,
@@ -167,6 +169,17 @@ def test_marks_put_in_anew():
     put_grades(rebuilt, [graded(2.0)])
     assert utils.determine_grade(by_id(rebuilt)["test_double"]) == (2.0, 3.0)
     assert len(by_id(rebuilt)["test_double"].outputs) == 2
+
+
+def test_what_went_wrong_with_us_is_not_shown():
+    secret = "ValueError: double(17) (seed 4711) in /home/grader"
+    fault = dataclasses.replace(
+        graded(0.0, 3.0, "grader_error"), message=secret, card_html=secret, card_text=secret
+    )
+    rebuilt = rebuild(SMALL, {}, [fault])
+    assert "4711" not in json.dumps(rebuilt)
+    assert OUR_FAULT in json.dumps(rebuilt)
+    assert utils.determine_grade(by_id(rebuilt)["test_double"]) == (0.0, 3.0)
 
 
 def test_answers_that_people_mark():
