@@ -32,7 +32,7 @@ from autograder.runner import (
     verdicts,
 )
 from autograder.sandbox.bubblewrap import Sandbox, View
-from autograder.sandbox.view import groups, make_view
+from autograder.sandbox.view import groups, make_view, was_withheld
 from autograder.sandbox.worker import Worker, WorkerError
 from autograder.transplant import (
     Chapter,
@@ -178,14 +178,19 @@ def grade(task: Task) -> Grade:
                 worker = _worker(chapter, tuple(group), task.sandbox)
                 if worker.sandbox is not None:
                     limits = worker.sandbox.unlimited
-                reports.extend(_run(worker, submission, group, task.reveal))
+                tried = list(_run(worker, submission, group, task.reveal))
+                reports += tried
+                for name in _hindered(tried) if task.sandbox else ():
+                    one = {name: group[name]}
+                    worker = _worker(chapter, (name,), task.sandbox)
+                    reports += _run(worker, submission, one, task.reveal)
             except WorkerError as error:
                 found.update(
                     {n: _blank(one, "grader_error", str(error)) for n, one in group.items()}
                 )
         clock.lap("run")
-        for tried, report in reports:
-            found.update({v.exercise: v for v in verdicts(submission, tried, report)})
+        for together, report in reports:
+            found.update({v.exercise: v for v in verdicts(submission, together, report)})
         clock.lap("judge")
     sources = {} if submission is None else submission.sources
     graded = tuple(_graded(chapter, found, sources, task.reveal))
@@ -240,21 +245,24 @@ def _posed(chapter: Chapter, seed: int, timeout: float | None) -> Mapping[str, P
     return pose(chapter, seed, timeout, None)
 
 
+MAX_WARM = 3  # processes that one of ours keeps
 _workers: dict[tuple[str, tuple[str, ...]], Worker] = {}
 
 
 def _worker(chapter: Chapter, exercises: tuple[str, ...], sandboxed: bool) -> Worker:
-    """A warm process for the submissions of one chapter; one for each process of ours.
+    """A warm process for the submissions of one chapter.
 
     In a sandbox it serves `exercises`, since what it may hold depends on them.
     """
     key = (chapter.name, exercises if sandboxed else ())
-    if key not in _workers:
-        if any(name != chapter.name for name, _ in _workers):
-            close()
+    worker = _workers.pop(key, None)
+    if worker is None:
+        while len(_workers) >= MAX_WARM:
+            _workers.pop(next(iter(_workers))).close()
         sandbox = Sandbox(partial(_view, exercises)) if sandboxed else None
-        _workers[key] = Worker(sandbox=sandbox, ahead=("IPython", *_imports(chapter)))
-    return _workers[key]
+        worker = Worker(sandbox=sandbox, ahead=("IPython", *_imports(chapter)))
+    _workers[key] = worker  # at the end: the one used last is closed last
+    return worker
 
 
 def _view(names: Sequence[str], place: Path) -> View:
@@ -280,11 +288,23 @@ def _run(
     """
     trained = {name: one for name, one in group.items() if one.exercise.kind == "trained"}
     others = {name: one for name, one in group.items() if name not in trained}
-    for together in [others] if others else []:
-        report = run_steps(worker, list(notebook_steps(submission, together)), notebook=True)
-        yield together, report if reveal else _without_inputs(worker, submission, together, report)
+    if others:
+        report = run_steps(worker, list(notebook_steps(submission, others)), notebook=True)
+        yield others, report if reveal else _without_inputs(worker, submission, others, report)
     for name, one in trained.items():
         yield {name: one}, _run_apart(worker, submission, name, one)
+
+
+def _hindered(tried: Sequence[tuple[Mapping[str, Posed], Report]]) -> Iterator[str]:
+    """The exercises that called what only another one, tried beside them, has to do without."""
+    for group, report in tried:
+        for name in group if len(group) > 1 else ():
+            observations = report.probes.get(name, {}).get("observations", ())
+            troubles = [observation.trouble for observation in observations]
+            if name in report.cells:
+                troubles.append(report.cells[name].trouble)
+            if any(map(was_withheld, troubles)):
+                yield name
 
 
 def _run_apart(worker: Worker, submission: Submission, name: str, posed: Posed) -> Report:

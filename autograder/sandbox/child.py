@@ -51,7 +51,7 @@ NAMES = 200  # of a learner's definitions that are told where the one asked for 
 _MISSING = object()
 _STAGES = ("trials", "trials_transfer")  # what cases run in, imported when one of them does
 _HERE = ("sandbox", "sandbox.child", "sandbox.namespaces")
-_ALLOWED = frozenset(
+ALLOWED = frozenset(
     f"autograder.{name}"
     for name in ("check", "exercise", "plain", "pristine", "probe", *_HERE, *_STAGES)
 )
@@ -212,7 +212,7 @@ class _Closed(importlib.abc.MetaPathFinder):
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         """Refuse what judges; know nothing of any other module."""
-        if name.startswith("autograder.") and name not in _ALLOWED:
+        if name.startswith("autograder.") and name not in ALLOWED:
             raise ModuleNotFoundError(f"{name} is not available where marks are made", name=name)
 
 

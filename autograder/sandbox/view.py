@@ -27,7 +27,7 @@ from autograder.exercise import Exercise
 from autograder.exercises import all_exercises
 from autograder.probe import Trouble
 from autograder.sandbox.bubblewrap import View
-from autograder.sandbox.child import _ALLOWED
+from autograder.sandbox.child import ALLOWED
 from autograder.sandbox.strip import Package
 
 OURS = Path(__file__).resolve().parents[2]
@@ -170,7 +170,7 @@ def _files(chapter: str, exercises: tuple[str, ...]) -> dict[str, str]:
 
 
 def _autograder() -> Iterator[tuple[str, str]]:
-    for name in ("autograder", *sorted(_ALLOWED)):
+    for name in ("autograder", *sorted(ALLOWED)):
         path = OURS / name.replace(".", "/")
         file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         if name != "autograder.check":  # `child` puts another in its place

@@ -174,6 +174,26 @@ def test_a_damaged_source_is_said() -> None:
             grade(Task("student01", CHAPTER, source, RELEASED))
 
 
+def test_what_only_another_exercise_forbids_may_be_used() -> None:
+    # zero_pad has to do without ops.pad2d, conv2d_single has not.
+    pads = (
+        "import numpy as np\n"
+        "def conv2d_single(image, kernel, stride=1, padding=0, dilation=1):\n"
+        "    pairs = (np.broadcast_to(v, 2) for v in (padding, stride, dilation))\n"
+        "    (a, b), (s, t), (d, e) = pairs\n"
+        "    padded = ops.pad2d(image, (int(a), int(b)))\n"
+        "    span = [(k - 1) * f + 1 for k, f in zip(kernel.shape, (d, e))]\n"
+        "    windows = np.lib.stride_tricks.sliding_window_view(padded, span)\n"
+        "    windows = windows[::s, ::t, ::d, ::e]\n"
+        "    return np.tensordot(windows, kernel, 2)\n"
+    )
+    itself = "def zero_pad(image, padding):\n    return ops.pad2d(image, padding)\n"
+    found = graded(submission(conv2d_single=pads, zero_pad=itself))
+    verdicts = {e.exercise: e.verdict for e in found.exercises}
+    assert verdicts["conv2d_single"] == "pass"
+    assert verdicts["zero_pad"] == "forbidden"
+
+
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     """A chapter of one exercise for which a model is trained, twice."""
