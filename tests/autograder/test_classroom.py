@@ -16,9 +16,14 @@ import zipfile
 
 import nbformat
 import pytest
+from nbgrader.converters import GenerateAssignment
+from nbgrader.coursedir import CourseDirectory
 
 from autograder import build, classroom
-from autograder.grading import settings
+from autograder.grading import gradebook, settings
+from autograder.grading.engine import ExerciseGrade, Grade
+from autograder.grading.rebuild import rebuild
+from autograder.grading.writer import Writer
 from autograder.paths import UsageError
 
 CHAPTER = "ch01_doubling"
@@ -100,7 +105,8 @@ def test_the_course_itself_is_an_nbgrader_course(small_course, points):
     assert stock == ours
 
 
-def test_formgrader_lists_the_assignments(class_dir):
+def test_formgrader_lists_assignments_and_shows_what_was_graded(class_dir):
+    submission = graded_submission(class_dir)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -113,11 +119,33 @@ def test_formgrader_lists_the_assignments(class_dir):
         cwd=class_dir, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        body = fetch(f"http://127.0.0.1:{port}/formgrader/api/assignments?token=test", server)
+        formgrader = f"http://127.0.0.1:{port}/formgrader"
+        body = fetch(f"{formgrader}/api/assignments?token=test", server)
+        page = fetch(f"{formgrader}/submissions/{submission}/?token=test", server).decode()
     finally:
         server.terminate()
         server.wait(timeout=30)
     assert [row["name"] for row in json.loads(body)] == [CHAPTER, "playground"]
+    assert '<input class="score tabbable" id="test_double"' in page
+    assert "<b>a card</b>" in page
+    assert "return n + n" in re.sub("<[^>]*>", "", page)
+
+
+def graded_submission(class_dir):
+    """Enter a grade as `course grade` does; the id by which the formgrader knows its notebook."""
+    config = settings.load(class_dir).config
+    course = CourseDirectory(config=config, assignment_id=CHAPTER)
+    GenerateAssignment(coursedir=course, config=config).start()
+    source = json.loads((class_dir / "source" / CHAPTER / f"{CHAPTER}.ipynb").read_text("utf-8"))
+    one = ExerciseGrade(
+        "double", "test_double", "partial", 0.5, 3.0, 1.5, (), None, "", "<b>a card</b>", "a card"
+    )
+    answers = {"double": "def double(n):\n    return n + n"}
+    notebook = json.dumps(rebuild(source, answers, [one]))
+    grade = Grade("ada", CHAPTER, 0, "none", (), "", "", None, (), (one,), notebook)
+    with gradebook.entering(course, None) as (enter, opened):
+        Writer(class_dir, CHAPTER, enter).write(grade, None)
+        return opened.find_submission_notebook(CHAPTER, CHAPTER, "ada").id
 
 
 def fetch(url, server):
