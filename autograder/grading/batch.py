@@ -136,7 +136,8 @@ def grade_class(
             except CourseError as error:
                 raise CourseError(f"{error}\n{RESUME}" if tally.graded else str(error)) from None
         records.write_verdicts(directory, plan.chapter)
-        _run_path(directory, plan.chapter).unlink(missing_ok=True)
+        if plan.forced:
+            _run_path(directory, plan.chapter).unlink(missing_ok=True)
     return tally
 
 
@@ -159,7 +160,9 @@ def _judge_all(
             grade: Grade = outcome
             if job.only:
                 old = records.load(plan.directory, plan.chapter, student)
-                assert old is not None, "its record was there when the job was planned"
+                if old is None or old.grade.submission != grade.submission:
+                    tally.refuse(student, "the submission changed while it was judged")
+                    continue
                 grade = merged(old.grade, grade)
             try:
                 writer.write(grade, job.found.timestamp)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,19 @@ def test_an_exercise_judged_again_changes_no_other_mark(fake, room):
     assert "<i>kept</i>" in record.notebook_path(room, CHAPTER, "ada").read_text()
 
 
+def test_what_changes_while_an_exercise_is_judged_is_not_mixed(fake, room):
+    fake.hand_in(room, "ada", "total 1", "mean 0.5")
+    run(fake, room)
+
+    def judge(task):
+        return fake.judge(replace(task, notebook=b"mean 1"))
+
+    request = Request(CHAPTER, exercises=("mean",))
+    tally = grade_class(room, request, one_by_one, judge=judge)
+    assert tally.unmarked == [("ada", "the submission changed while it was judged")]
+    assert fake.scores(room) == {"ada": [1, 3]}
+
+
 def test_a_run_that_grades_again_goes_on_after_an_interruption(fake, room):
     for student in ("ada", "bob", "eve"):
         fake.hand_in(room, student, "total 1")
@@ -170,6 +184,7 @@ def test_a_run_that_grades_again_goes_on_after_an_interruption(fake, room):
 
     with pytest.raises(CourseError, match="disk full\nrun the same command again"):
         grade_class(room, Request(CHAPTER, again=True), one_by_one, judge=fake.judge, enter=enter)
+    assert run(fake, room, students=("bob",))[1] == []
     # The third is recorded, and not yet marked as entered.
     assert run(fake, room, again=True)[1] == []
     assert run(fake, room, again=True)[1] == ["ada", "bob", "eve"]
@@ -293,7 +308,7 @@ def test_stopped_or_killed_it_leaves_no_process_and_goes_on(fake, room, how, tmp
     workers = children(process.pid)
     assert workers
     process.send_signal(how)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
     if how == signal.SIGINT:
         assert process.returncode == 130
@@ -307,7 +322,7 @@ def test_stopped_or_killed_it_leaves_no_process_and_goes_on(fake, room, how, tmp
 def wait_for(condition, process=None):
     """Wait until it is so, or the process has ended; fails after long."""
     pause = threading.Event()
-    for _ in range(600):
+    for _ in range(1200):
         if condition():
             return
         assert process is None or process.poll() is None, process.stderr.read()
