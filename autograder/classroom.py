@@ -90,7 +90,8 @@ judged outside of it, on cases that nobody has seen.
 - What could not be judged through no fault of the student keeps the mark it had, and waits for you
   under *Manual Grading*. So do answers in text that you add to source/.
 - Scores and comments that you give there are never overwritten.
-- Of a *task* you see no cells that a student added: look for those in submitted/.
+- Of a *task* you see no cells that a student added, and no pictures pasted into a written answer:
+  look for those in submitted/.
 - What is graded is not graded again, unless the submission or source/ changed. After you change
   when an assignment is due, or what lateness costs: `course grade {chapter} --again`.
 - A chapter that you change needs `nbgrader generate_assignment {chapter} --force` before it is

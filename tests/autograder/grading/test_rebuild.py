@@ -22,7 +22,8 @@ from nbgrader.preprocessors import (
 
 from autograder.grading.engine import ExerciseGrade
 from autograder.grading.rebuild import (
-    MAX_SHOWN,
+    MAX_CODE,
+    MAX_MARKDOWN,
     NOTES_ID,
     OUR_FAULT,
     harmless_markdown,
@@ -210,12 +211,14 @@ def test_remarks_come_first_and_say_nothing_but_text():
 
 
 def test_half_characters_and_endless_answers():
-    sources = {"double": "# \ud800\n" + "x" * (MAX_SHOWN + 5), "why": "\udfff"}
+    sources = {"double": "# \ud800\n" + "x" * MAX_CODE, "why": "\udfff" * (MAX_MARKDOWN + 1)}
     rebuilt = rebuild(SMALL, sources, [graded()])
     assert json.loads(json.dumps(rebuilt, ensure_ascii=False).encode()) == rebuilt
-    text = by_id(rebuilt)["double"].source
-    assert len(text) < MAX_SHOWN + 100
-    assert text.endswith("9 more characters are left out here")
+    code, text = by_id(rebuilt)["double"].source, by_id(rebuilt)["why"].source
+    assert code.endswith("\n# … 4 more characters are left out here")
+    assert text.endswith("\n\n… 1 more characters are left out here")
+    assert len(code) < MAX_CODE + 100
+    assert len(text) < MAX_MARKDOWN + 100
 
 
 # ── what a learner writes is shown and does nothing ─────────────────────────────────────────────
