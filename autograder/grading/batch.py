@@ -36,7 +36,7 @@ from autograder.grading.pool import Judge, LocalPool, Pool
 from autograder.grading.progress import Shown
 from autograder.grading.record import Record, digest
 from autograder.grading.regrade import merged
-from autograder.grading.tally import Tally
+from autograder.grading.tally import Tally, submissions_text
 from autograder.grading.writer import Enter, Writer
 from autograder.paths import CourseError, UsageError, put_scripts_on_path
 from autograder.transplant import UnreadableError, read_chapter
@@ -130,7 +130,7 @@ def grade_class(
         if first is not None:
             pool = start()
             stack.callback(pool.close)
-            shown.say(f"{plan.chapter}: {len(found):,} submissions, {pool.slots} at once")
+            shown.say(f"{plan.chapter}: {submissions_text(len(found))}, {pool.slots} at once")
             try:
                 _judge_all(plan, _chained(first, jobs), pool, judge, writer, tally, shown, stop)
             except CourseError as error:

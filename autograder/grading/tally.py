@@ -73,7 +73,7 @@ class Tally:
     def summary(self, chapter: str) -> list[str]:
         """What to print in the end, line by line."""
         marked = self.graded + self.before
-        lines = [f"{chapter}: {_submissions(marked)} of {self.total:,} graded"]
+        lines = [f"{chapter}: {submissions_text(marked)} of {self.total:,} graded"]
         if self.before:
             lines[0] += f", {self.before:,} of them before"
         if marked:
@@ -82,10 +82,10 @@ class Tally:
             lines.append(f"  mean: {mean:.2f} of {self.points:g} points{share}")
             lines.append(f"  exercises: {self.counts()}")
         if self.nothing_attempted:
-            lines.append(f"  nothing attempted: {_submissions(self.nothing_attempted)}")
+            lines.append(f"  nothing attempted: {submissions_text(self.nothing_attempted)}")
         if self.older:
             lines.append(
-                f"  judged by another edition of this course: {_submissions(self.older)}; "
+                f"  judged by another edition of this course: {submissions_text(self.older)}; "
                 "--again judges all by this one"
             )
         for limit in self.limits:
@@ -95,7 +95,8 @@ class Tally:
         return lines
 
 
-def _submissions(n: int) -> str:
+def submissions_text(n: int) -> str:
+    """A number of submissions, in words."""
     return f"{n:,} submission{'' if n == 1 else 's'}"
 
 
