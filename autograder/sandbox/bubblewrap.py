@@ -24,7 +24,8 @@ _USERS = 2_000_000  # numbers from here on are nobody's
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _READABLE = ("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/alternatives")
 _IN_WORDS = {
-    "memory": "memory (looked at a few times a second instead of enforced)",
+    "memory": "memory (looked at a few times a second instead of enforced; what a process holds in "
+    "files without a name is not seen)",
     "pids": "the number of processes, other than by the job's own limit",
     "cpu": "processor time (looked at a few times a second instead of enforced)",
     "forks": "a warm interpreter: a system that lets nobody make namespaces inside of others "

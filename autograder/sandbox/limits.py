@@ -188,11 +188,12 @@ def descendants(root: int) -> Iterator[int]:
 
 
 def memory(pid: int) -> int:
-    """The bytes that a process holds and does not share with a file."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-            fields = file.read().split()
-        return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+    """The bytes that a process holds in memory, other than those of files on disk."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            fields = dict(line.split(":", 1) for line in file if ":" in line)
+        kilobytes = (fields[name].split()[0] for name in ("RssAnon", "RssShmem"))
+        return 1024 * sum(map(int, kilobytes))
     return 0
 
 
