@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -120,13 +121,12 @@ def test_nbgrader_autograde(ways):
     assert ways.command.returncode == 1
     assert "a student id cannot hold" in ways.command.stderr
     assert "Traceback" not in ways.command.stderr
-    assert "1 submission of 1" not in ways.command.stderr
-    assert "9 submissions of 9 graded" in ways.command.stderr
+    assert re.search(rf"{CHAPTER}: 8 .*of 9 graded", ways.command.stderr)
 
 
 def test_the_formgraders_button(ways):
     assert ways.button["success"], ways.button
-    assert "1 submission of 1 graded" in ways.button["log"]
+    assert re.search(rf"{CHAPTER}: 1 .*of 1 graded", ways.button["log"])
     assert ways.second == ways.first
 
 
