@@ -50,7 +50,8 @@ class World:
             "ABSTRACT": room.name,
             "PORT": str(self.listeners[0].getsockname()[1]),
         }
-        self.environment = dict(os.environ)
+        own = "PYTEST_CURRENT_TEST"  # differs from test to test
+        self.environment = {k: v for k, v in os.environ.items() if k != own}
         self.before = self.files()
 
     def _fill(self) -> None:
@@ -198,11 +199,11 @@ class Grader:
         self.look(row, grade)
         self.graded += 1
         if self.graded % GAP == 1 or row.after or not row.harmless:
-            self.honest()
+            self.honest(row.chapter)
 
-    def honest(self) -> None:
+    def honest(self, chapter: str) -> None:
         """Another's honest work still has full marks, from the same process."""
-        grade = self._grade(Row("honest"), True)
+        grade = self._grade(Row("honest", chapter=chapter), True)
         assert grade.earned == grade.points == sum(e.points for e in grade.exercises) > 0
 
     def look(self, row: Row, grade: Grade) -> None:
@@ -212,17 +213,13 @@ class Grader:
         assert self.world.secret not in text
         assert self.world.visitors() == 0
         assert self.world.files() == self.world.before
-        assert dict(os.environ) == {**self.world.environment, **_pytests_own()}
+        assert self.world.environment.items() <= os.environ.items()
         assert shared_memory() == set()
         assert not Path("unpickled").exists()
         deadline = time.monotonic() + 2
         while lives_on() and time.monotonic() < deadline:
             time.sleep(0.01)
         assert lives_on() == []
-
-
-def _pytests_own() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if k.startswith("PYTEST_")}
 
 
 def judge_row(row: Row, grade: Grade) -> None:
@@ -261,20 +258,25 @@ def check_texts(row: Row, message: str, text: str, card: str) -> None:
         assert piece not in text + card
 
 
+def grade_ids(notebook: Any) -> list[str]:
+    """What nbgrader calls the cells of a notebook, in their order."""
+    gradings = (cell["metadata"].get("nbgrader") for cell in notebook["cells"])
+    return [grading["grade_id"] for grading in gradings if grading]
+
+
 def check_notebook(grade: Grade) -> None:
     """The rebuilt notebook is valid, has our cells and only our outputs, and the same marks."""
     grade.notebook.encode()
     notebook = nbformat.reads(grade.notebook, as_version=4)
     nbformat.validate(notebook)
     earned = {exercise.cell: exercise.earned for exercise in grade.exercises}
-    own = [c["metadata"].get("nbgrader") for c in instructors(grade.chapter)["cells"]]
-    assert [c.metadata.get("nbgrader", {}).get("grade_id") for c in notebook.cells] == [
-        grading and grading["grade_id"] for grading in own
-    ]
+    assert grade_ids(notebook) == grade_ids(instructors(grade.chapter))
     for cell in notebook.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
         if grade_id in earned:
-            assert len(cell.outputs) == 1
+            card, value = cell.outputs
+            assert card.output_type == "display_data"
+            assert value.data == {"text/plain": repr(earned[grade_id])}
             assert determine_grade(cell)[0] == earned[grade_id]
         elif cell.cell_type == "code":
             assert cell.outputs == []

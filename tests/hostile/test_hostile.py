@@ -30,7 +30,9 @@ def test_attacks_that_a_sandbox_stops_work_without_one(grader: Any) -> None:
     for row in TABLE:
         if row.bare:
             grade = grader.grade(row, sandbox=False)
-            stopped = [e for e in grade.exercises if e.verdict in row.verdicts.get(e.exercise, "pass")]
+            stopped = [
+                e for e in grade.exercises if e.verdict in row.verdicts.get(e.exercise, "pass")
+            ]
             assert len(stopped) < len(grade.exercises), row.name
     grader.world.visitors()
 

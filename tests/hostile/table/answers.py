@@ -1,8 +1,9 @@
+# ruff: noqa: E501 (submissions are quoted as they are written)
 """Answers that lie about what they are, and scores that are no scores."""
 
 from __future__ import annotations
 
-from table.row import HONEST, Row, blank, first, last, pad, size
+from table.row import CHAPTERS, HONEST, Row, blank, first, last, pad, size
 
 LIAR = """\
 class Liar{base}:
@@ -85,7 +86,7 @@ ROWS = [
     *(_wrong(f"returns an array: {text}", pad(f"return {text}"))
       for text in ("np.full((3, 3), np.nan)", "np.array(None)", "np.array([image, None], object)",
                    "np.zeros((3, 3), 'V8')", "np.zeros(9, [('a', float), ('b', 'U3')])",
-                   "np.full((4, 4), 5e-324)", "np.zeros((0,))", "np.zeros((2,) * 20)",
+                   "np.full((4, 4), 5e-324)", "np.zeros((0,))", "np.zeros((2,) * 12)",
                    "np.zeros((3, 3), complex)", "np.zeros((4, 4), 'M8[s]')", "np.zeros(3, 'S9')",
                    "np.broadcast_to(np.float64(0), (2**20, 2**20))",
                    "np.lib.stride_tricks.as_strided(np.zeros(1), (2**40,), (0,))",
@@ -215,5 +216,5 @@ ROWS = [
     # ── in the end ──
     Row("all at the end", last("output_size = lambda *a, **k: 1"), {"output_size": "wrong"},
         harmless=True),
-    Row("all wrong", {name: "x = 1\n" for name in HONEST}, blank(verdict="error"), harmless=True),
+    Row("all wrong", {name: "x = 1\n" for name in CHAPTERS["walls"]}, blank(verdict="error"), harmless=True),
 ]  # fmt: skip

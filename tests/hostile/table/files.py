@@ -258,11 +258,11 @@ ROWS = [
     _noted("numbers that JSON does not know", _top(extra=[float("nan"), float("-inf")])),
     _noted("keys twice", _text(_duplicate_keys)),
     _noted("surrogates in metadata", _top(**{"\ud800": "\udfff"})),
-    _noted("a byte order mark", _text(lambda text: text.encode("utf-8-sig"))),
-    _noted("200 MB of outputs",
-           _text(lambda text: text.replace('"outputs": []', '"outputs": ["' + "x" * 200 * 2**20
+    _noted("a byte order mark, alone", _text(lambda text: text.encode("utf-8-sig"))),
+    _noted("50 MB of outputs",
+           _text(lambda text: text.replace('"outputs": []', '"outputs": ["' + "x" * 50 * 2**20
                                            + '"]', 1))),
-    _nothing("empty", _instead(b""), "empty"),
+    _nothing("an empty file", _instead(b""), "empty"),
     _nothing("blank", _instead(b" \r\n\t"), "empty"),
     _nothing("a text", _instead("I did it!"), "not JSON"),
     _nothing("cut off", _text(lambda text: text[: len(text) // 2]), "not JSON"),
@@ -279,7 +279,6 @@ ROWS = [
     _nothing("the wrong encoding", _text(lambda text: text.encode("utf-16")), "UTF-8"),
     _nothing("Latin-1", _text(lambda text: b'{"\xe9": 1, ' + text[1:].encode()), "UTF-8"),
     _nothing("null bytes", _instead(bytes(1000)), "not JSON"),
-    _nothing("a sparse file of 200 MB", _instead(bytes(200 * 2**20)), "not JSON"),
     _nothing("the format of before 2015",
              _instead('{"nbformat": 3, "worksheets": [{"cells": []}]}'), "before 2015"),
     _nothing("a pickle", _instead(pickle.dumps(_Runs())), "UTF-8"),
@@ -369,6 +368,7 @@ IN_CLASS = [
               "ordinary file|directory|missing"),
     _in_class("a pipe for a notebook", _replaced(lambda path: os.mkfifo(path)),
               "ordinary file|missing"),
-    _in_class("a socket beside it", lambda d: os.mkfifo(d / "pipe")),
+    _in_class("200 MB", lambda d: os.truncate(d / "walls.ipynb", 200 * 2**20), "more than 64 MB"),
+    _in_class("a pipe beside it", lambda d: os.mkfifo(d / "pipe")),
     _in_class("a time that is none", _beside("timestamp.txt", "99:99 on Tuesday\n" * 9)),
 ]  # fmt: skip

@@ -158,7 +158,7 @@ ROWS = [
     Row("a subprocess",
         first("import subprocess, sys\n"
               "subprocess.run([sys.executable, '-c', 'print(1)'], check=True, timeout=20)"),
-        harmless=True, timeout=20.0),
+        harmless=True),
     Row("threads",
         first("from concurrent.futures import ThreadPoolExecutor\n"
               "with ThreadPoolExecutor(4) as pool:\n    print(sum(pool.map(abs, range(99))))"),
@@ -167,7 +167,7 @@ ROWS = [
         first("import multiprocessing\n"
               "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
               "    assert pool.map(abs, [-1, 2]) == [1, 2]"),
-        harmless=True, timeout=20.0),
+        harmless=True),
     Row("much memory", first("import numpy as np\nbig = np.ones(50_000_000)\nbig.sum()"),
         harmless=True),
     Row("a file of its own",
@@ -186,7 +186,7 @@ ROWS = [
         {"output_size": HONEST["output_size"]
          + "\ndef deep(n): return n and 1 + deep(n - 1)\ndeep(500)\n"},
         harmless=True),
-    Row("imports torch", first("import torch\ntorch.ones(2).sum()"), harmless=True, timeout=30.0),
+    Row("imports torch", first("import torch\ntorch.ones(2).sum()"), harmless=True),
     Row("shadows a builtin", last("sum = list = 3\nmax = min"), harmless=True),
     Row("unicode",
         first("größe = 'Fenster π ✓ 日本 🙂'\nprint(größe)  # ﷽"), harmless=True),
@@ -201,7 +201,7 @@ ROWS = [
          "output_size = Size()\n"},
         harmless=True),
     Row("helpers in another cell",
-        {"output_size": f"def two(v):\n    return (v, v) if np.isscalar(v) else v\n"
+        {"output_size": "def two(v):\n    return (v, v) if np.isscalar(v) else v\n"
          + HONEST["output_size"],
          "zero_pad": HONEST["zero_pad"].replace(
              "(padding, padding) if np.isscalar(padding) else padding", "two(padding)"),
@@ -222,4 +222,3 @@ ROWS = [
     Row("unescaped", first("name = 'größe 🙂'"), change=_unescaped, harmless=True),
     *(Row(f"nbformat 4.{minor}", change=_version(minor), harmless=True) for minor in range(5)),
 ]  # fmt: skip
-

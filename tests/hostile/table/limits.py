@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (submissions are quoted as they are written)
 """Submissions that take more than their share: of time, memory, processes, files, output."""
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ def _before(text: str) -> dict[str, str]:
     return {"zero_pad": f"{text}\n{HONEST['zero_pad']}"}
 
 
-def _memory(name: str, text: str, verdict: str = "memory|crash|error") -> Row:
-    return Row(name, _before(text), {"zero_pad": verdict}, timeout=10.0)
+def _memory(name: str, text: str, verdict: str = "memory") -> Row:
+    return Row(name, _before(text), {"zero_pad": verdict})
 
 
 ROWS = [
@@ -44,7 +45,7 @@ ROWS = [
     _time("waits for a child", pad(f"import subprocess\nsubprocess.run(['sleep', '{NAP}'])")),
     _time("waits for input", _before("input()"), "error"),
     _time("a slow pattern", pad("import re\nreturn re.match('(a|a?)+$', 'a' * 60 + 'b')")),
-    _time("a long number", pad("import sys\nsys.set_int_max_str_digits(0)\n"
+    _time("a long number to print", pad("import sys\nsys.set_int_max_str_digits(0)\n"
                                "return str(3 ** (10**8))"), "time|memory"),
     _time("a large power", pad("return 10 ** 10 ** 10"), "time|memory"),
     _time("a number too long to print", size("return 10 ** 5000"), "wrong"),
@@ -58,30 +59,30 @@ ROWS = [
     _time("its own time limit",
           pad("import signal\nsignal.setitimer(signal.ITIMER_REAL, 0)\n"
               f"signal.signal(signal.SIGALRM, signal.SIG_IGN)\nimport time\ntime.sleep({NAP})")),
-    _time("recursion", pad("return zero_pad(image, padding)"), "error"),
+    _time("recursion that never ends", pad("return zero_pad(image, padding)"), "error"),
     _time("recursion without a limit",
           pad("import sys\nsys.setrecursionlimit(10**9)\ndef deep(n):\n"
               "    return [deep(n + 1) for _ in (1,)]\nreturn deep(0)"), "crash|memory|time|error"),
 
     # ── memory ──
-    _memory("a memory bomb", "kept = []\nwhile True: kept.append(bytearray(2**26))"),
+    _memory("a memory bomb", "kept = []\nwhile True: kept.append(bytearray(2**30))"),
     _memory("a memory bomb of arrays",
-            "kept = []\nwhile True: kept.append(np.ones(2**23))"),
+            "kept = []\nwhile True: kept.append(np.empty(2**25))"),
     _memory("all memory at once", "kept = np.ones(2**40)"),
     _memory("memory that swallows",
-            "kept = []\nwhile len(kept) < 200:\n    try: kept.append(bytearray(2**27))\n"
+            "kept = []\nwhile len(kept) < 200:\n    try: kept.append(np.empty(2**25))\n"
             "    except MemoryError: break\n", "pass|memory|crash|error"),
     _memory("shared memory",
             "import mmap\nkept = []\n"
-            "for _ in range(64):\n    part = mmap.mmap(-1, 2**27)\n"
-            "    part.write(bytes(2**27))\n    kept.append(part)"),
-    _memory("memory in a file that has no name",
-            "import os\nfd = os.memfd_create('x')\n"
-            "for _ in range(64): os.write(fd, bytes(2**27))"),
+            "flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE\n"
+            "for _ in range(48): kept.append(mmap.mmap(-1, 2**27, flags=flags))"),
+    _memory("memory in files that have no name",
+            "import os\nzeros = bytes(2**27)\n"
+            "for _ in range(40): os.write(os.memfd_create('x'), zeros)"),
     _memory("memory of many processes",
             "import os, time\n"
             "for _ in range(12):\n    if os.fork() == 0:\n        kept = np.ones(2**26)\n"
-            f"        time.sleep({NAP})\ntime.sleep(5)", "memory|crash|time|error"),
+            f"        time.sleep({NAP})\ntime.sleep(5)", "pass|memory|crash|time|error"),
     _memory("memory in shared files",
             "parts = []\n"
             "for place in ('/dev/shm', '/tmp', '.'):\n    try:\n"
@@ -93,9 +94,6 @@ ROWS = [
             "import io\nhead = b\"{'descr': '<f8', 'fortran_order': False, 'shape': (2**50,)}\"\n"
             "np.load(io.BytesIO(b'\\x93NUMPY\\x01\\x00' + len(head).to_bytes(2, 'little') + head))",
             "error|memory"),
-    _memory("a bomb of zeros",
-            "import zlib\nsmall = zlib.compress(bytes(2**24), 1)\n"
-            "kept = [zlib.decompress(small) for _ in range(300)]"),
     # ── processes, threads, files ──
     Row("a fork bomb",
         _before("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"),
@@ -109,32 +107,32 @@ ROWS = [
                 f"        kept.append(subprocess.Popen(['sleep', '{NAP}']))\n"
                 "except OSError: pass\n"
                 "if len(kept) > 500: raise RuntimeError(len(kept))"),
-        timeout=10.0),
+),
     Row("a flood of threads",
         _before("import threading, time\nkept = []\ntry:\n    while len(kept) < 5000:\n"
                 f"        kept.append(threading.Thread(target=time.sleep, args=[{NAP}], "
                 "daemon=True))\n        kept[-1].start()\n"
                 "except RuntimeError: pass\n"
                 "if len(kept) >= 5000: raise OverflowError"),
-        {"zero_pad": "pass|memory|crash"}, timeout=10.0),
+        {"zero_pad": "pass|memory|crash"}),
     Row("a flood of descriptors",
         _before("import os\nkept = []\ntry:\n    while len(kept) < 10**5: "
                 "kept.append(os.open('/dev/null', 0))\n"
                 "except OSError: pass\nenough = len(kept) < 10**5\n"
                 "for fd in kept: os.close(fd)\nif not enough: raise OverflowError"),
-        timeout=10.0),
+),
     Row("a flood of descriptors, kept",
         _before("import os\nkept = []\ntry:\n    while True: kept.append(os.dup(0))\n"
                 "except OSError: pass"),
         {"zero_pad": "pass|crash|error", "conv2d_single": "pass|crash|error",
-         "conv2d_vectorised": "pass|crash|error", "quiz_02": "pass|crash|error"}, timeout=10.0),
+         "conv2d_vectorised": "pass|crash|error", "quiz_02": "pass|crash|error"}),
     Row("a flood of files",
         _before("import os\ntry:\n    for i in range(50_000): open(f'{i}.txt', 'w').close()\n"
-                "except OSError: pass\nelse: raise OverflowError"), timeout=20.0),
+                "except OSError: pass\nelse: raise OverflowError")),
     Row("a disk flood",
         _before("try:\n    with open('big', 'wb') as file:\n"
                 "        for _ in range(64): file.write(bytes(2**26))\n"
-                "except OSError: pass\nelse: raise OverflowError"), timeout=20.0),
+                "except OSError: pass\nelse: raise OverflowError")),
     Row("a disk flood everywhere",
         attempt("import tempfile\n"
                 "places = {'/tmp', '/var/tmp', '/dev/shm', '/run', '/dev', '/proc', '/home', '/',"
@@ -147,7 +145,7 @@ ROWS = [
                 "for n in range(40):\n    for place in places:\n"
                 "        try: os.remove(f'{place}/flood{n}')\n        except OSError: pass\n"
                 "return total > 2**30 and total"),
-        {"output_size": "pass|memory|crash"}, timeout=20.0),
+        {"output_size": "pass|memory|crash"}),
     # ── output ──
     Row("an endless print", _before("while True: print('x' * 10**6)"), {"zero_pad": "time"},
         timeout=1.0),
@@ -157,11 +155,11 @@ ROWS = [
                                    "    os.write(1, b'x' * 10**6)\n    os.write(2, b'x' * 10**6)\n"
                                    "    sys.__stdout__.write('x' * 10**6)")),
     Row("a flood of figures",
-        _before("import matplotlib.pyplot as plt\nfor _ in range(30): plt.figure()"), timeout=20.0),
+        _before("import matplotlib.pyplot as plt\nfor _ in range(30): plt.figure()")),
     Row("answers that are too large", pad("return np.zeros(5_000_000)"),
-        {"zero_pad": "output|wrong"}, timeout=10.0),
+        {"zero_pad": "output|wrong"}),
     Row("a warning for everything", first("import warnings\nfor i in range(10**4): "
-                                          "warnings.warn(f'w{i}')"), timeout=10.0),
+                                          "warnings.warn(f'w{i}')")),
     Row("everything at once", blank("zero_pad", verdict=(
         "import os, threading\nfor _ in range(3): os.fork()\n"
         "threading.Thread(target=lambda: [0] * 10**9, daemon=True).start()\n"

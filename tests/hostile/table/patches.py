@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from table.row import HONEST, Row, blank, last, pad, size
+from table.row import HONEST, Row, blank, first, last, pad, size
 
 NOTHING = size("return 0")["output_size"]  # a wrong answer
 
 
-def _patched(name: str, code: str, verdicts: dict[str, str] | None = None) -> Row:
+def _patched(name: str, code: str, verdicts: dict[str, str] | None = None, **more: float) -> Row:
     """A wrong answer to `output_size` after `code` took something over."""
     cells = {"output_size": f"{code}\n{NOTHING}"}
-    return Row(name, cells, verdicts or {"output_size": "wrong"}, harmless=True)
+    return Row(name, cells, verdicts or {"output_size": "wrong"}, harmless=True, **more)  # type: ignore[arg-type]
 
 
 def _sent(name: str, code: str, verdict: str, **others: str) -> Row:
@@ -85,6 +85,12 @@ def of_array(header, data=b""):
     frame_of({"dict": [["exercise", "zero_pad"], ["observations", {"list": [one] * calls()}]]},
              npy(header) + data)
 """
+# The names of what runs the cells and probes.
+CHILD = """\
+import gc
+child = next(o for o in gc.get_objects()
+             if type(o) is dict and {"observe", "perform", "serve"} <= set(o))
+"""
 LOOPS = """\
 def conv2d_vectorised(image, kernel):
     h, w = kernel.shape
@@ -105,10 +111,12 @@ ROWS = [
              "'float', 'len', 'bool', 'max', 'sum'):\n"
              "    setattr(builtins, name, lambda *a, **k: True)"),
     _patched("the import of everything",
-             "import builtins\nbuiltins.__import__ = lambda *a, **k: None"),
+             "import builtins\nbuiltins.__import__ = lambda *a, **k: None",
+             {"output_size": "wrong|error"}),
     _patched("every builtin gone",
              "import builtins\nfor name in dir(builtins):\n    if name != 'setattr':\n"
-             "        setattr(builtins, name, None)"),
+             "        setattr(builtins, name, None)",
+             {"output_size": "wrong|error"}),
     _patched("the class statement", "__builtins__.__build_class__ = lambda *a, **k: int"),
     _patched("check",
              "import autograder.check\ncheck = autograder.check.check = lambda *a, **k: 6.0"),
@@ -150,8 +158,10 @@ ROWS = [
                                           "quiz_02", verdict="pass|error|crash")}),
     _patched("names that are no text",
              "globals()[3] = 4\nglobals()[None] = None"),
-    _patched("compile and exec", "import builtins\nbuiltins.exec = builtins.compile = None"),
-    _patched("a trace", "import sys\nsys.settrace(lambda *a: 1 / 0)\nsys.setprofile(print)"),
+    _patched("compile and exec", "import builtins\nbuiltins.exec = builtins.compile = None",
+             {"output_size": "wrong|error"}),
+    _patched("a trace", "import sys\nsys.settrace(lambda *a: 1 / 0)\nsys.setprofile(print)",
+             {"output_size": "wrong|error"}),
     _patched("an audit hook",
              "import sys\nsys.addaudithook(lambda name, args: None)"),
     _patched("a hook for exceptions",
@@ -191,19 +201,21 @@ ROWS = [
                                           verdict=ANY)}),
     _patched("os.write", "import os\nos.write = lambda fd, data: len(data)",
              {"output_size": f"{ANY}|time", **blank("zero_pad", "conv2d_single",
-              "conv2d_vectorised", "quiz_02", verdict=f"pass|time|{ANY}")}),
+              "conv2d_vectorised", "quiz_02", verdict=f"pass|time|{ANY}")}, timeout=1.0),
     Row("a probe of one's own",
-        {"output_size": "import sys\nmain = sys.modules['__main__']\n"
-         "from autograder.probe import Observation\n"
-         "main.observe = lambda ask, obj: [Observation('ok', 3) for call in ask.calls]\n"
-         + HONEST["output_size"]},
+        first(CHILD + "from autograder.probe import Observation\n"
+              "child['observe'] = lambda ask, obj: [Observation('ok', 3) for call in ask.calls]\n"),
         {"output_size": "wrong", "zero_pad": "wrong", "conv2d_single": "wrong",
          "conv2d_vectorised": "wrong", "quiz_02": "wrong"}, harmless=True),
     Row("too few observations",
-        {"output_size": "import sys\nsys.modules['__main__'].observe = lambda ask, obj: []\n"
-         + HONEST["output_size"]},
+        first(CHILD + "child['observe'] = lambda ask, obj: []\n"),
         dict.fromkeys(("output_size", "zero_pad", "conv2d_single", "conv2d_vectorised",
                        "quiz_02"), "tampered"), harmless=True),
+    Row("a request of its own",
+        first(CHILD + "kind = child['Request']\nbefore = kind.from_plain\n"
+              "kind.from_plain = classmethod(lambda cls, data: before({**data, 'calls': ()}))\n"),
+        dict.fromkeys(("output_size", "zero_pad", "conv2d_single", "conv2d_vectorised",
+                       "quiz_02"), "tampered|crash|error"), harmless=True),
     Row("more observations",
         pad("import sys\nframe = sys._getframe()\nwhile frame:\n"
             "    found = frame.f_locals.get('observations')\n"
@@ -258,8 +270,8 @@ ROWS = [
     _sent("fields of its own", "send(seen(3, score=1.0))\nos._exit(0)", "tampered"),
     _sent("trouble that is none", "send(seen(3, trouble={'type': 3}))\nos._exit(0)", "tampered"),
     _sent("trouble with long texts",
-          "send(seen(None, status='raised', trouble={'type': 'x' * 10**6, 'bases': ('y',) * 10**4,"
-          " 'text': '\\x1b' * 10**6, 'lines': ((2**80, '<script>' * 10**5),) * 99}))\nos._exit(0)",
+          "send(seen(None, status='raised', trouble={'type': 'x' * 10**4, 'bases': ('y',) * 10**3,"
+          " 'text': '\\x1b' * 10**4, 'lines': ((2**80, '<script>' * 10**3),) * 9}))\nos._exit(0)",
           "error|tampered", conv2d_single="pass|error|crash"),
     _sent("an argument that does not exist", "send(seen(3, changed=('argument 0',)))\nos._exit(0)",
           "wrong|tampered", conv2d_single="pass|error|crash"),
@@ -332,7 +344,8 @@ ROWS = [
                   conv2d_vectorised="pass|tampered|error|crash", quiz_02="pass|tampered"),
     _sent_by_cell("the cell says that it failed",
                   "send({'cell': 'zero_pad', 'status': 'memory', 'trouble': None})\nos._exit(0)",
-                  "memory|crash|error", conv2d_single="pass|error|crash"),
+                  "memory|crash|error", conv2d_single="pass|error|crash",
+                  conv2d_vectorised="pass|crash", quiz_02="pass|crash"),
     # ── a process can only be asked for what it says: these are the limits of asking ──
     Row("honest but slow", {"conv2d_vectorised": LOOPS}, {"conv2d_vectorised": "partial"},
         earned={"conv2d_vectorised": 1.0}, harmless=True),
@@ -351,9 +364,9 @@ ROWS = [
          "    a, b = (torch.from_numpy(np.asarray(x, float))[None, None] for x in (image, kernel))"
          "\n    return torch.conv2d(a, b, None, *(tuple(int(n) for n in np.broadcast_to(v, 2)) "
          "for v in (stride, padding, dilation)))[0, 0].numpy()\n"},
-        {"conv2d_single": "forbidden"}, harmless=True, timeout=30.0),
+        {"conv2d_single": "forbidden"}, harmless=True),
     Row("scipy's convolution",
         {"conv2d_vectorised": "from scipy.signal import correlate2d\n"
          "def conv2d_vectorised(image, kernel):\n    return correlate2d(image, kernel, 'valid')\n"},
-        {"conv2d_vectorised": "forbidden|error"}, harmless=True, timeout=30.0),
+        {"conv2d_vectorised": "forbidden|error"}, harmless=True),
 ]  # fmt: skip

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder import exercises
+from autograder.grading import engine
+from autograder.grading.engine import Grade, Task
 
 SEED = 3_141_592_653  # of every grade here; a submission that finds it was told too much
 NAP = "31415"  # seconds: what is left behind sleeps so long, and is known by it
@@ -49,7 +51,7 @@ class Row:
     bare: bool = False
     unsaid: tuple[str, ...] = ()
     after: str = ""
-    timeout: float = 5.0
+    timeout: float = 20.0
     chapter: str = "walls"
 
     def __str__(self) -> str:
@@ -109,7 +111,7 @@ def conv2d_vectorised(image, kernel):
     windows = np.lib.stride_tricks.sliding_window_view(image, kernel.shape)
     return np.einsum("rcij,ij->rc", windows, kernel)
 """,
-    "quiz_02": f"answers = {exercises.get('quiz_02').answers(1)!r}  # type: ignore\n",  # noqa: S608
+    "quiz_02": f"answers = {exercises.get('quiz_02').answers(1)!r}  # type: ignore\n",
     "digit_classifier": """\
 def digit_classifier(images=None, labels=None):
     rows = images.reshape(len(images), -1)
@@ -134,7 +136,9 @@ POINTS = {
     "quiz_02": float(exercises.get("quiz_02").points),
     "digit_classifier": 5.0,
 }
-SETUP = "import numpy as np\n\nfrom autograder.check import check\nfrom course_lib import geometry, ops"
+SETUP = (
+    "import numpy as np\n\nfrom autograder.check import check\nfrom course_lib import geometry, ops"
+)
 
 
 def _cell(
@@ -266,3 +270,27 @@ def {exercise}(*args, **named):
 def blank(*names: str, verdict: str, chapter: str = "walls") -> dict[str, str]:
     """The same verdict for the exercises named, or for all of a chapter."""
     return dict.fromkeys(names or CHAPTERS[chapter], verdict)
+
+
+# ── a class ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def written(notebook: Notebook) -> str:
+    """A notebook as the text that chapters are written in."""
+    parts = [
+        "# ---\n# jupyter:\n#   jupytext:\n#     formats: ipynb,py:percent\n#   kernelspec:\n"
+        "#     display_name: Python 3 (ipykernel)\n#     language: python\n#     name: python3\n"
+        "# ---\n"
+    ]
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            parts.append(f"# %% [markdown]\n# {cell['source']}\n")
+        else:
+            grading = json.dumps(cell["metadata"]["nbgrader"])
+            parts.append(f"# %% nbgrader={grading}\n{cell['source']}\n")
+    return "\n".join(parts)
+
+
+def hurried(task: Task) -> Grade:
+    """Grade as always; whoever is called hasty gets one second for each exercise."""
+    return engine.grade(replace(task, timeout=1.0 if "hasty" in task.student else 20.0))

@@ -1,11 +1,10 @@
+# ruff: noqa: E501 (submissions are quoted as they are written)
 """Submissions that look for what they must not know."""
 
 from __future__ import annotations
 
 from table.row import HONEST, Row, attempt, size
 
-# What only a judge holds; written so that no search finds the words here.
-SENTENCE = '("Your zeros" + " are above and to the left only").encode()'
 KINDS = "('Case', 'Known', 'Misconception', 'FunctionExercise', 'Verdict', 'Mismatch')"
 
 
@@ -23,6 +22,10 @@ def _finds_nothing(
 
 def _says(name: str, cells: dict[str, str], exercise: str, verdict: str = "error") -> Row:
     """A submission that would tell its author an unseen test, in a text that is shown to them."""
+    cells = {
+        name: f"mark = chr(73) + 'NPUT'\n{source}" if name == "output_size" else source
+        for name, source in cells.items()
+    }
     return Row(name, cells, {exercise: verdict}, harmless=True, unsaid=("INPUT",))
 
 
@@ -48,7 +51,7 @@ NOTES = "known.update((i.reshape(-1).tobytes(), int(k)) for i, k in zip(images, 
 def _digits(name: str, before: str = "pass", within: str = "pass", **more: object) -> Row:
     source = PREDICT.format(before=_shift(before, 4), within=_shift(within, 8))
     return Row(name, {"digit_classifier": source}, {"digit_classifier": "wrong"},
-               chapter="digits", timeout=20.0, **more)  # type: ignore[arg-type]  # fmt: skip
+               chapter="digits", **more)  # type: ignore[arg-type]  # fmt: skip
 
 
 def _shift(text: str, by: int) -> str:
@@ -107,7 +110,7 @@ ROWS = [
            "import glob, course_lib\n"
            "for path in glob.glob(os.path.dirname(course_lib.__file__) + '/**/*.py', recursive=True):\n"
            "    text = open(path).read()\n"
-           "    if 'def output' + '_size(' in text or 'def conv2d' + '_single(' in text: return path"),
+           "    if '(padded - spa' + 'n) // stride' in text or 'ALGORITHMS[cho' + 'ice(' in text: return path"),
     _seeks("the text of an exercise",
            "import glob, autograder\n"
            "root = list(autograder.__path__)[0]\n"
@@ -123,7 +126,7 @@ ROWS = [
            "return os.path.isdir(root + '/solutions') and os.listdir(root + '/solutions') "
            "or os.path.isdir(root + '/tests') or os.path.isdir(root + '/.git')"),
     _seeks("the source of a reference in memory",
-           "import inspect\nreturn 'stride' in inspect.getsource(geometry.output_size)"),
+           "import inspect\nreturn '// stride' in inspect.getsource(geometry.output_size)"),
     _seeks("the code of a reference in memory",
            "import types\ncode = geometry.output_size.__code__\n"
            "again = types.FunctionType(code, dict(vars(geometry)), 'again', (1, 0, 1))\n"
@@ -166,7 +169,8 @@ ROWS = [
                    "'variable', 'calls', 'forbidden', 'time_limit'}\n"
                    "    frame = frame.f_back", when="call"),
     _finds_nothing("the memory of its process",
-                   f"needle = {SENTENCE}\n"
+                   # A sentence that only a judge holds; no piece of memory here holds it whole.
+                   "one, two = b'Your zeros are above', b' and to the left only'\n"
                    "with open('/proc/self/maps') as maps, open('/proc/self/mem', 'rb', 0) as mem:\n"
                    "    for line in maps:\n"
                    "        place, mode = line.split()[:2]\n"
@@ -174,8 +178,12 @@ ROWS = [
                    "        if not mode.startswith('rw') or end - start > 2**28: continue\n"
                    "        try:\n"
                    "            mem.seek(start)\n"
-                   "            if needle in mem.read(end - start): return line\n"
-                   "        except (OSError, ValueError, OverflowError): pass", when="cell"),
+                   "            data = mem.read(end - start)\n"
+                   "        except (OSError, ValueError, OverflowError): continue\n"
+                   "        at = data.find(one)\n"
+                   "        while at >= 0:\n"
+                   "            if data.startswith(two, at + len(one)): return line\n"
+                   "            at = data.find(one, at + 1)"),
     _finds_nothing("the seed",
                    "seed = 3_141_592_652 + 1\n"
                    "texts = [repr(sys.argv), repr(dict(os.environ))]\n"
@@ -201,7 +209,7 @@ ROWS = [
     _finds_nothing("the next cells", "return [o for o in gc.get_objects() if type(o) is dict and "
                    "o.get('cell') == 'quiz_' + '02']"),
     # ── digits and their labels ──
-    Row("nearest neighbours of digits", chapter="digits", harmless=True, timeout=20.0),
+    Row("nearest neighbours of digits", chapter="digits", harmless=True),
     _digits("a poor classifier of digits", harmless=True),
     _digits("digits of scikit-learn",
             "from sklearn.datasets import load_digits\nimages, labels = load_digits(return_X_y=True)\n"
@@ -211,13 +219,19 @@ ROWS = [
             "path = sklearn.__path__[0] + '/datasets/data/digits.csv.gz'\n"
             "data = np.loadtxt(gzip.open(path), delimiter=',', dtype=np.float32)\n"
             "mine, marks = data[:, :-1] / 16, data[:, -1]\n"
-            "known.update((i.tobytes(), int(k)) for i, k in zip(mine, marks))", bare=True)
+            # The labels may be called otherwise here: the training images say how.
+            "given = {i.reshape(-1).tobytes(): int(k) for i, k in zip(images, labels)}\n"
+            "names = {int(k): given[i.tobytes()] for i, k in zip(mine, marks) "
+            "if i.tobytes() in given}\n"
+            "known.update((i.tobytes(), names[int(k)]) for i, k in zip(mine, marks))", bare=True)
     .declared("error|wrong"),
-    _digits("digits in any file",
-            "import glob, gzip, site, sklearn\n"
-            "for path in glob.glob(sklearn.__path__[0] + '/**/*digits*', recursive=True):\n"
-            "    if path.endswith(('.gz', '.csv', '.npz', '.npy')): raise RuntimeError(path)",
-            bare=True).declared("wrong"),
+    _digits("digits in another file",
+            "import os, site\n"
+            "for folder, _, files in os.walk(site.getsitepackages()[0]):\n"
+            "    for name in files:\n"
+            "        if any(sign in name.lower() for sign in ('digits', 'mnist', 'usps')) and "
+            "name.endswith(('.gz', '.csv', '.npz', '.npy', '.pt', '.mat')) and name != "
+            "'digits.csv.gz': raise RuntimeError(name)", harmless=True),
     _digits("digits of the course",
             "from course_lib import data\n"
             "mine = data.digits('all')\n"
@@ -241,31 +255,30 @@ ROWS = [
             "        known.update((i.reshape(-1).tobytes(), int(k)) for i, k in zip(images_, labels_))\n"
             "    frame = frame.f_back", harmless=True),
     # ── what an author would learn of an unseen test ──
-    _says("inputs in an exception", size("raise TypeError(f'INPUT {n} {kernel}')"), "output_size"),
+    _says("inputs in an exception", size("raise TypeError(f'{mark} {n} {kernel}')"), "output_size"),
     _says("inputs in an exception's name",
-          size("raise type(f'INPUT{n}', (Exception,), {})('x')"), "output_size"),
+          size("raise type(f'{mark}{n}', (Exception,), {})('x')"), "output_size"),
     _says("inputs in a note",
-          size("e = TypeError('x')\ne.add_note(f'INPUT {n}')\nraise e"), "output_size"),
-    _says("inputs as an answer", size("return f'INPUT {n} {kernel}'"), "output_size", "wrong"),
-    _says("inputs in a type's name", size("return type(f'INPUT{n}', (), {})()"), "output_size",
+          size("e = TypeError('x')\ne.add_note(f'{mark} {n}')\nraise e"), "output_size"),
+    _says("inputs as an answer", size("return f'{mark} {n} {kernel}'"), "output_size", "wrong"),
+    _says("inputs in a type's name", size("return type(f'{mark}{n}', (), {})()"), "output_size",
           "wrong"),
-    _says("inputs as a key", size("return {f'INPUT {n}': 1}"), "output_size", "wrong"),
-    _says("inputs printed", size("print('INPUT', n, kernel)\nreturn 0"), "output_size", "wrong"),
+    _says("inputs as a key", size("return {f'{mark} {n}': 1}"), "output_size", "wrong"),
+    _says("inputs printed", size("print(mark, n, kernel)\nreturn 0"), "output_size", "wrong"),
     _says("inputs in a later cell's exception",
           {"output_size": "seen = []\n" + HONEST["output_size"].replace(
               "    room =", "    seen.append(n)\n    room ="),
-           "zero_pad": "raise ValueError(f'INPUT {seen}')\n"}, "zero_pad"),
+           "zero_pad": "raise ValueError(str(seen and mark))\n"}, "zero_pad"),
     _says("inputs in the names of a later cell",
           {"output_size": "seen = []\n" + HONEST["output_size"].replace(
               "    room =", "    seen.append(n)\n    room ="),
-           "zero_pad": "globals()[f'zero_padINPUT{seen[-1]}'] = 1\n"}, "zero_pad"),
+           "zero_pad": "globals()[f'zero_pad{mark}{seen[-1]}'] = 1\n"}, "zero_pad"),
     _says("inputs in a line of a file",
-          size("path = f'/tmp/INPUT{n}.py'\n"
-               "open(path, 'w').write(f'1 / 0  # INPUT {n}')\n"
+          size("path = f'/tmp/{mark}{n}.py'\n"
+               "open(path, 'w').write(f'1 / 0  # {mark} {n}')\n"
                "exec(compile(open(path).read(), path, 'exec'))"), "output_size"),
     _says("inputs in a line of memory",
-          size("import linecache\nname = f'INPUT {n}'\n"
-               "linecache.cache[name] = (9, None, [f'1 / 0 # INPUT {n}'], name)\n"
+          size("import linecache\nname = f'{mark} {n}'\n"
+               "linecache.cache[name] = (9, None, [f'1 / 0 # {mark} {n}'], name)\n"
                "exec(compile('1 / 0', name, 'exec'))"), "output_size"),
 ]  # fmt: skip
-

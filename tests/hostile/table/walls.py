@@ -1,8 +1,9 @@
+# ruff: noqa: E501 (submissions are quoted as they are written)
 """Submissions that reach for what is outside, or leave something behind."""
 
 from __future__ import annotations
 
-from table.row import HONEST, NAP, Row, attempt, blank, first, last, size
+from table.row import CHAPTERS, HONEST, NAP, Row, attempt, blank, first, last, size
 
 REST = ("zero_pad", "conv2d_single", "conv2d_vectorised", "quiz_02")
 # Calls of the C library: 0 or more is a success.
@@ -163,10 +164,10 @@ ROWS = [
           "    raised.append(name)\nreturn raised"),
     _held("a privilege by a program",
           "import subprocess\n"
-          "for command in (['sudo', '-n', 'true'], ['su', '-c', 'true'], ['mount'], ['newgrp']):\n"
-          "    try: code = subprocess.run(command, input=b'', capture_output=True, timeout=3)\n"
+          "for command in (['sudo', '-n', 'id', '-u'], ['su', '-c', 'id -u'], ['pkexec', 'id', '-u']):\n"
+          "    try: said = subprocess.run(command, input=b'', capture_output=True, timeout=3).stdout\n"
           "    except (OSError, subprocess.TimeoutExpired): continue\n"
-          "    if code.returncode == 0 and command[0] != 'mount': return command"),
+          "    if said.strip() == b'0': return command"),
     _held("capabilities",
           "text = open('/proc/self/status').read()\n"
           "return [m for m in re.findall('Cap(?:Prm|Eff|Bnd|Amb):\\t(\\w+)', text) "
@@ -329,7 +330,7 @@ ROWS = [
            "time|crash"),
           ("becomes true", "import os\nos.execvp('true', ['true'])", "crash"),
           ("ends later", "import faulthandler, time\n"
-           "faulthandler.dump_traceback_later(0.2, exit=True)\ntime.sleep(1)", "crash"),
+           "faulthandler.dump_traceback_later(0.2, exit=True, file=open('/dev/null', 'w'))\ntime.sleep(1)", "crash"),
           ("asks for a core", "import os, resource\n"
            "resource.setrlimit(resource.RLIMIT_CPU, (0, 0))\nwhile True: pass", "crash|time"),
       )),
@@ -340,6 +341,6 @@ ROWS = [
         last("import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)"),
         {"output_size": "pass|time|crash|error", **dict.fromkeys(REST, "pass|time|crash|error")},
         timeout=1.0),
-    Row("everything kills", dict.fromkeys(HONEST, "import os\nos._exit(0)"),
+    Row("everything kills", dict.fromkeys(CHAPTERS["walls"], "import os\nos._exit(0)"),
         blank(verdict="crash")),
 ]  # fmt: skip
