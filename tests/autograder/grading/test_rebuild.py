@@ -173,7 +173,7 @@ def test_marks_put_in_anew():
 
 
 def test_what_went_wrong_with_us_is_not_shown():
-    secret = "ValueError: double(17) (seed 4711) in /home/grader"
+    secret = "ValueError: double(17) (seed 4711) in /srv/grader"
     fault = dataclasses.replace(
         graded(0.0, 3.0, "grader_error"), message=secret, card_html=secret, card_text=secret
     )
