@@ -22,9 +22,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from nbgrader.api import Gradebook
-from sqlalchemy.exc import OperationalError
-
 from autograder.grading import engine, gradebook, settings
 from autograder.grading import record as records
 from autograder.grading.collect import Found, submissions
@@ -38,7 +35,7 @@ from autograder.grading.record import Record, digest
 from autograder.grading.regrade import merged
 from autograder.grading.tally import Tally, submissions_text
 from autograder.grading.writer import Enter, Writer
-from autograder.paths import CourseError, UsageError, put_scripts_on_path
+from autograder.paths import CourseError, UsageError
 from autograder.transplant import UnreadableError, read_chapter
 
 RESUME = "run the same command again to go on: what is recorded is not graded twice"
@@ -118,7 +115,9 @@ def grade_class(
         plan = _plan(directory, request)
         found = submissions(directory, plan.chapter, request.students)
         if enter is None:
-            enter = stack.enter_context(_gradebook(directory))
+            own = settings.load(directory)
+            entering = gradebook.entering(own.course(directory), own.late_policy())
+            enter, _ = stack.enter_context(entering)
         writer = Writer(directory, plan.chapter, enter, plan.reveal, edition(), plan.run)
         tally = Tally(total=len(found))
         stop = stack.enter_context(_asked_to_stop())
@@ -337,24 +336,7 @@ def _chained(first: Job, rest: Iterator[Job]) -> Iterator[Job]:
     yield from rest
 
 
-# ── gradebook and interruptions ─────────────────────────────────────────────────────────────────
-
-
-@contextlib.contextmanager
-def _gradebook(directory: Path) -> Iterator[Enter]:
-    """What enters a grade into nbgrader's gradebook, with the class's policy for lateness."""
-    put_scripts_on_path()
-    own = settings.load(directory)
-    course, late = own.course(directory), own.late_policy()
-    with Gradebook(course.db_url, course.course_id) as opened:
-
-        def enter(grade: Grade, timestamp: Any) -> None:
-            try:
-                gradebook.enter(opened, grade, timestamp, late)
-            except OperationalError as error:
-                raise CourseError(f"the gradebook cannot be written: {error.orig}") from None
-
-        yield enter
+# ── interruptions ───────────────────────────────────────────────────────────────────────────────
 
 
 @contextlib.contextmanager

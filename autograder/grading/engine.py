@@ -194,7 +194,8 @@ def grade(task: Task) -> Grade:
         clock.lap("judge")
     sources = {} if submission is None else submission.sources
     graded = tuple(_graded(chapter, found, sources, task.reveal))
-    notebook = rebuild(json.loads(task.source), sources, graded, notes)
+    said = notes if problem is None else (problem, *notes)
+    notebook = rebuild(json.loads(task.source), sources, graded, said)
     clock.lap("rebuild")
     return Grade(
         student=task.student,
