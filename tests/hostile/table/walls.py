@@ -44,7 +44,7 @@ ROWS = [
           "    try:\n        with socket.create_connection((host, int('@PORT@')), 1): return host\n"
           "    except OSError: pass"),
     _held("the names of hosts",
-          "for name in ('localhost.localdomain', 'pypi.org', 'example.org', '@HOST@'):\n"
+          "for name in ('localhost.localdomain', 'example.com', 'example.org', '@HOST@'):\n"
           "    try: found = socket.gethostbyname(name)\n"
           "    except OSError: continue\n"
           "    if found != '127.0.0.1': return name, found"),
