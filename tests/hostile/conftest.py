@@ -25,13 +25,13 @@ from autograder.grading.engine import Grade, Task
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from table.row import HONEST, NAP, POINTS, SEED, Row, instructors, submission
+from table.row import CHAPTERS, HONEST, NAP, POINTS, SEED, Row, instructors, submission
 
-SOURCES = {name: json.dumps(instructors(name)).encode() for name in ("walls", "digits")}
+SOURCES = {name: json.dumps(instructors(name)).encode() for name in CHAPTERS}
 MOST = 3_000  # characters of what is said about one exercise
 TAGS = {"style", "div", "h4", "span", "ul", "li", "b", "p", "code", "pre", "br"}
 TAGS |= {"table", "caption", "tr", "th", "td"}
-GAP = 5  # rows between two honest submissions
+GAP = 8  # rows between two honest submissions
 
 
 class World:
@@ -198,7 +198,7 @@ class Grader:
         judge_row(row, grade)
         self.look(row, grade)
         self.graded += 1
-        if self.graded % GAP == 1 or row.after or not row.harmless:
+        if self.graded % GAP == 1 or row.after:
             self.honest(row.chapter)
 
     def honest(self, chapter: str) -> None:

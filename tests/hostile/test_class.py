@@ -1,4 +1,4 @@
-"""The whole table as a class: no row takes it down, and none changes another student's mark."""
+"""The table as a class: no row takes it down, and none changes another student's mark."""
 
 from __future__ import annotations
 
@@ -25,21 +25,30 @@ from autograder.grading.batch import Request, grade_class
 from autograder.grading.pool import LocalPool
 from autograder.paths import put_scripts_on_path
 
-ODD_NAMES = ("=1+1", "-rf", "a, b; c", "<b>x", "Zoë 日本", "%s{0}$(id)", "a'b\"c")
-EVERY = 12  # rows between two honest students
+ODD_NAMES = ("=1+1", "-rf", "a, b; c", "Zoë 日本", "%s{0}$(id)", "a'b")
+REFUSED = "<b>x"  # nbgrader's pages would show it as markup
 HASTY = "hasty"  # in the names of those who get one second
+
+
+def _rows() -> Iterator[Row]:
+    """All that could harm a class, and a part of what is only wrong or only honest."""
+    for part in (walls, secrets, limits, files, patches, answers, honest):
+        rows = [row for row in part.ROWS if row.chapter == "walls"]
+        if part not in (walls, files):
+            # In turn: each table begins with what it is about.
+            rows = rows[:: 2 if part is limits else 4]
+        yield from rows
+    yield from files.IN_CLASS
 
 
 def _table() -> Iterator[tuple[str, Row]]:
     """Students and what they hand in, in the order in which they are graded."""
-    parts = (honest, answers, patches, secrets, walls, limits, files)
-    rows = [row for part in parts for row in part.ROWS if row.chapter == "walls"]
-    for place, row in enumerate([*rows, *files.IN_CLASS]):
+    for place, row in enumerate(_rows()):
         yield f"{place:03}{HASTY if row.timeout == 1.0 else ''}", row
-        if place % EVERY == 0:
+        if place % 12 == 0:
             yield f"{place:03}honest", Row("honest")
     for name in ODD_NAMES:
-        yield name, Row(f"honest {name}")
+        yield name, Row("honest")
 
 
 TABLE = dict(_table())
@@ -83,11 +92,11 @@ def hand_in(directory: Path, student: str, row: Row, places: dict[str, str]) -> 
         row.directory(place)
 
 
-def test_the_whole_table_is_one_class(make_class: Any, grader: Any) -> None:
+def test_the_table_is_a_class(make_class: Any, grader: Any) -> None:
     assert grader.has_walls(), "there is no sandbox here that holds: nothing hostile is run"
-    directory = make_class(TABLE)
+    directory = make_class({**TABLE, REFUSED: Row("honest")})
     tally = grade_class(directory, Request("walls"), partial(LocalPool, 2), judge=hurried)
-    assert tally.unmarked == []
+    assert [student for student, _ in tally.unmarked] == [REFUSED]
     compare(directory, TABLE)
     grader.world.visitors()
 
@@ -126,7 +135,7 @@ def compare(directory: Path, table: dict[str, Row]) -> None:
             wrong[row.name, ""] = problem
         earned = {exercise.exercise: exercise.earned for exercise in kept.grade.exercises}
         assert marks[student] == earned, row.name
-        if row.name.startswith("honest"):
+        if row.name == "honest":
             assert earned == {name: POINTS[name] for name in CHAPTERS["walls"]}
     assert wrong == {}
 

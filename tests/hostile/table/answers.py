@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from table.row import CHAPTERS, HONEST, Row, blank, first, last, pad, size
 
 LIAR = """\
@@ -36,10 +38,63 @@ class Same(np.ndarray):
     nbytes = property(lambda self: 0)
 """
 
+# What may be taken for a score, and arrays that are none or too many.
+POINTLESS = (
+    "float('nan')",
+    "float('inf')",
+    "-100",
+    "'6'",
+    "10**400",
+    "-(2**8000)",
+    "6.0",
+    "True",
+    "1j",
+    "b'6'",
+    "None",
+    "NotImplemented",
+    "...",
+    "[]",
+    "{}",
+    "np.datetime64('2026-01-01')",
+    "np.str_('6')",
+    "np.nan",
+    "range(6)",
+)
+ARRAYS = (
+    "np.full((3, 3), np.nan)",
+    "np.array(None)",
+    "np.array([args[0], None, {}], object)",
+    "np.zeros((3, 3), 'V8')",
+    "np.zeros(9, [('a', float), ('b', 'U3')])",
+    "np.full((4, 4), 5e-324)",
+    "np.zeros((0,))",
+    "np.zeros((2,) * 12)",
+    "np.zeros((3, 3), complex)",
+    "np.zeros((4, 4), 'M8[s]')",
+    "np.zeros(3, 'S9')",
+    "np.broadcast_to(np.float64(0), (2**20, 2**20))",
+    "np.lib.stride_tricks.as_strided(np.zeros(1), (2**40,), (0,))",
+    "np.zeros((99, 99), np.longdouble)",
+    "memoryview(b'123456789')",
+    "np.random",
+    "np",
+)
+
 
 def _wrong(name: str, cells: dict[str, str], verdict: str = "wrong", **more: object) -> Row:
     exercise = "zero_pad" if "def zero_pad" in cells.get("zero_pad", "") else "output_size"
     return Row(name, cells, {exercise: verdict}, harmless=True, **more)  # type: ignore[arg-type]
+
+
+def _returning(values: Sequence[str]) -> Iterator[Row]:
+    """Two of the values in each submission, as answers to two exercises."""
+    for one, other in zip(values[::2], [*values[1::2], "None"], strict=False):
+        cells = {
+            name: f"def {name}(*args, **named):\n    return {value}\n"
+            for name, value in (("output_size", one), ("zero_pad", other))
+        }
+        verdicts = dict.fromkeys(cells, "wrong")
+        yield Row(f"returns {one} and {other}", cells, verdicts, harmless=True)
 
 
 def _with(before: str, cells: dict[str, str]) -> dict[str, str]:
@@ -79,19 +134,8 @@ ROWS = [
            _with("class A:\n    def __getattr__(self, name): return A()\n"
                  "    def __call__(self, *a, **k): return A()", size("return A()"))),
     # ── scores that are no scores: a value and a print mean nothing ──
-    *(_wrong(f"returns {text}", size(f"return {text}"))
-      for text in ("float('nan')", "float('inf')", "-100", "'6'", "10**400", "-(2**8000)",
-                   "6.0", "True", "1j", "b'6'", "None", "NotImplemented", "...", "[]", "{}",
-                   "np.datetime64('2026-01-01')", "np.str_('6')", "np.nan", "range(6)")),
-    *(_wrong(f"returns an array: {text}", pad(f"return {text}"))
-      for text in ("np.full((3, 3), np.nan)", "np.array(None)", "np.array([image, None], object)",
-                   "np.zeros((3, 3), 'V8')", "np.zeros(9, [('a', float), ('b', 'U3')])",
-                   "np.full((4, 4), 5e-324)", "np.zeros((0,))", "np.zeros((2,) * 12)",
-                   "np.zeros((3, 3), complex)", "np.zeros((4, 4), 'M8[s]')", "np.zeros(3, 'S9')",
-                   "np.broadcast_to(np.float64(0), (2**20, 2**20))",
-                   "np.lib.stride_tricks.as_strided(np.zeros(1), (2**40,), (0,))",
-                   "np.zeros((99, 99), np.longdouble)", "memoryview(image.tobytes())",
-                   "np.random", "np")),
+    *_returning(POINTLESS),
+    *_returning(ARRAYS),
     _wrong("prints a score", _with("print(6.0)\nprint('6.0 of 6.0 points')", size("return 0"))),
     _wrong("displays a score",
            _with("get_ipython().displayhook(6.0)\nfrom IPython.display import display\n"
@@ -180,7 +224,7 @@ ROWS = [
     _wrong("a script for a name", {"output_size": "globals()['<script>\\ud800\\x1b'] = 1\n"},
            "error"),
     Row("a surrogate in the source", first("name = '\ud800'  # \udcff"),
-        {"output_size": "pass|error", "conv2d_single": "pass|error"}, harmless=True),
+        {"output_size": "pass|error"}, harmless=True),
     Row("control characters in the source", first("# \x1b[2J \x07\x00".replace("\0", "")),
         harmless=True),
     Row("markup in the source", first("# </textarea></pre><script>alert(1)</script> ]]>"),

@@ -193,7 +193,9 @@ ROWS = [
     Row("windows lines", {name: HONEST[name].replace("\n", "\r\n") for name in ("output_size",)},
         harmless=True),
     Row("tabs", {"output_size": HONEST["output_size"].replace("    ", "\t")}, harmless=True),
-    Row("a lambda", {"conv2d_vectorised": "conv2d_vectorised = lambda i, k: conv2d_single(i, k)"},
+    Row("a lambda",
+        {"output_size": HONEST["output_size"].replace("def output_size(", "def named(")
+         + "output_size = lambda *a, **k: named(*a, **k)\n"},
         harmless=True),
     Row("a class that is called",
         {"output_size": HONEST["output_size"].replace("def output_size(", "def counted(")
@@ -205,9 +207,7 @@ ROWS = [
          + HONEST["output_size"],
          "zero_pad": HONEST["zero_pad"].replace(
              "(padding, padding) if np.isscalar(padding) else padding", "two(padding)"),
-         "conv2d_single": HONEST["conv2d_single"]
-         .replace("np.pad(image, ((ph, ph), (pw, pw)))", "zero_pad(image, (ph, pw))")
-         .replace("(pair, pair) if np.isscalar(pair) else pair", "two(pair)")},
+         "quiz_02": "assert zero_pad(np.ones((2, 2)), 1).shape == (4, 4)\n" + HONEST["quiz_02"]},
         harmless=True),
     # ── what an editor does to a notebook ──
     Row("extra cells", change=_with_extra_cells, harmless=True),

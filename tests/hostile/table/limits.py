@@ -81,8 +81,8 @@ ROWS = [
             "for _ in range(40): os.write(os.memfd_create('x'), zeros)"),
     _memory("memory of many processes",
             "import os, time\n"
-            "for _ in range(12):\n    if os.fork() == 0:\n        kept = np.ones(2**26)\n"
-            f"        time.sleep({NAP})\ntime.sleep(5)", "pass|memory|crash|time|error"),
+            "for _ in range(8):\n    if os.fork() == 0:\n        kept = np.ones(2**26)\n"
+            f"        time.sleep({NAP})\ntime.sleep(2)", "pass|memory|crash|time|error"),
     _memory("memory in shared files",
             "parts = []\n"
             "for place in ('/dev/shm', '/tmp', '.'):\n    try:\n"
@@ -124,8 +124,7 @@ ROWS = [
     Row("a flood of descriptors, kept",
         _before("import os\nkept = []\ntry:\n    while True: kept.append(os.dup(0))\n"
                 "except OSError: pass"),
-        {"zero_pad": "pass|crash|error", "conv2d_single": "pass|crash|error",
-         "conv2d_vectorised": "pass|crash|error", "quiz_02": "pass|crash|error"}),
+        {"zero_pad": "pass|crash|error", "quiz_02": "pass|crash|error"}),
     Row("a flood of files",
         _before("import os\ntry:\n    for i in range(50_000): open(f'{i}.txt', 'w').close()\n"
                 "except OSError: pass\nelse: raise OverflowError")),

@@ -13,10 +13,10 @@ def _patched(name: str, code: str, verdicts: dict[str, str] | None = None, **mor
     return Row(name, cells, verdicts or {"output_size": "wrong"}, harmless=True, **more)  # type: ignore[arg-type]
 
 
-def _sent(name: str, code: str, verdict: str, **others: str) -> Row:
+def _sent(name: str, code: str, verdict: str, timeout: float = 20.0, **others: str) -> Row:
     """`code` writes to what answers are sent through while the wrong answer is called."""
     cells = {"zero_pad": f"{WIRE}\ndef zero_pad(image, padding):\n{_indent(code)}"}
-    return Row(name, cells, {"zero_pad": verdict, **others}, harmless=True)
+    return Row(name, cells, {"zero_pad": verdict, **others}, harmless=True, timeout=timeout)
 
 
 def _sent_by_cell(name: str, code: str, verdict: str, **others: str) -> Row:
@@ -140,22 +140,18 @@ ROWS = [
              "    get_ipython().events.register(event, lambda *a: 1 / 0)"),
     _patched("an input transformer that empties cells",
              "get_ipython().input_transformers_post.append(lambda lines: [])",
-             {"output_size": "wrong", "zero_pad": "error", "conv2d_single": "error",
-              "conv2d_vectorised": "error", "quiz_02": "error"}),
+             {"output_size": "wrong", "zero_pad": "error", "quiz_02": "error"}),
     _patched("a syntax tree transformer that empties cells",
              "import ast\nclass Empty(ast.NodeTransformer):\n    def visit_Module(self, node):\n"
              "        node.body = []\n        return node\n"
              "get_ipython().ast_transformers.append(Empty())",
-             {"output_size": "wrong", "zero_pad": "error", "conv2d_single": "error",
-              "conv2d_vectorised": "error", "quiz_02": "error"}),
+             {"output_size": "wrong", "zero_pad": "error", "quiz_02": "error"}),
     _patched("run_cell",
              "get_ipython().run_cell = lambda *a, **k: None",
-             {"output_size": "wrong", **blank("zero_pad", "conv2d_single", "conv2d_vectorised",
-                                              "quiz_02", verdict="error|crash")}),
+             {"output_size": "wrong", **blank("zero_pad", "quiz_02", verdict="error|crash")}),
     _patched("the names of the shell",
              "get_ipython().user_ns = {'output_size': lambda *a, **k: 0}",
-             {"output_size": ANY, **blank("zero_pad", "conv2d_single", "conv2d_vectorised",
-                                          "quiz_02", verdict="pass|error|crash")}),
+             {"output_size": ANY, **blank("zero_pad", "quiz_02", verdict="pass|error|crash")}),
     _patched("names that are no text",
              "globals()[3] = 4\nglobals()[None] = None"),
     _patched("compile and exec", "import builtins\nbuiltins.exec = builtins.compile = None",
@@ -171,51 +167,43 @@ ROWS = [
         last("import sys\n"
              "def hook(name, args):\n    if armed: raise RuntimeError\n"
              "armed = False\nsys.addaudithook(hook)\narmed = True"),
-        dict.fromkeys(("output_size", "zero_pad", "conv2d_single", "conv2d_vectorised", "quiz_02"),
+        dict.fromkeys(("output_size", "zero_pad", "quiz_02"),
                       "pass|error|crash"), harmless=True),
     # ── what observes and sends ──
     _patched("the clock", "import time\ntime.monotonic = time.perf_counter = lambda: 0.0"),
     _patched("the probe", "import autograder.probe as p\np.observe = p.simplify = p.guarded = "
                           "p.captured = p.time_limit = None",
-             {"output_size": ANY, **blank("zero_pad", "conv2d_single", "conv2d_vectorised",
-                                          "quiz_02", verdict=f"pass|{ANY}")}),
+             {"output_size": ANY, **blank("zero_pad", "quiz_02", verdict=f"pass|{ANY}")}),
     _patched("simplify", "import autograder.probe as p\np.simplify = lambda value: object()",
-             {"output_size": ANY, **blank("zero_pad", "conv2d_single", "conv2d_vectorised",
-                                          "quiz_02", verdict=ANY)}),
+             {"output_size": ANY, **blank("zero_pad", "quiz_02", verdict=ANY)}),
     _patched("a comparison in the probe",
              "import autograder.probe as p, autograder.plain as q\np.same = q.same = "
              "lambda a, b: True"),
     _patched("pack", "import autograder.plain as p\np.pack = lambda v: b'nonsense'",
-             {"output_size": ANY, **blank("zero_pad", "conv2d_single", "conv2d_vectorised",
-                                          "quiz_02", verdict=f"pass|{ANY}")}),
+             {"output_size": ANY, **blank("zero_pad", "quiz_02", verdict=f"pass|{ANY}")}),
     _patched("json and struct", "import json, struct\njson.dumps = struct.pack = None",
-             {"output_size": ANY, **blank("zero_pad", "conv2d_single", "conv2d_vectorised",
-                                          "quiz_02", verdict=f"pass|{ANY}")}),
+             {"output_size": ANY, **blank("zero_pad", "quiz_02", verdict=f"pass|{ANY}")}),
     _patched("numpy's file format",
              "import io\ndef other(file, array, *a, **k):\n    file.write(b'\\x93NUMPY')\n"
              "np.lib.format.write_array = other",
              {"output_size": "wrong|tampered", "zero_pad": "tampered",
-              "conv2d_single": "tampered", "conv2d_vectorised": "tampered"}),
+              }),
     _patched("numpy's copies", "np.asarray = np.array = None",
-             {"output_size": ANY, **blank("zero_pad", "conv2d_single", "conv2d_vectorised",
-                                          verdict=ANY)}),
+             {"output_size": ANY, **blank("zero_pad", verdict=ANY)}),
     _patched("os.write", "import os\nos.write = lambda fd, data: len(data)",
-             {"output_size": f"{ANY}|time", **blank("zero_pad", "conv2d_single",
-              "conv2d_vectorised", "quiz_02", verdict=f"pass|time|{ANY}")}, timeout=1.0),
+             {"output_size": f"{ANY}|time",
+              **blank("zero_pad", "quiz_02", verdict=f"pass|time|{ANY}")}, timeout=1.0),
     Row("a probe of one's own",
         first(CHILD + "from autograder.probe import Observation\n"
               "child['observe'] = lambda ask, obj: [Observation('ok', 3) for call in ask.calls]\n"),
-        {"output_size": "wrong", "zero_pad": "wrong", "conv2d_single": "wrong",
-         "conv2d_vectorised": "wrong", "quiz_02": "wrong"}, harmless=True),
+        {"output_size": "wrong", "zero_pad": "wrong", "quiz_02": "wrong"}, harmless=True),
     Row("too few observations",
         first(CHILD + "child['observe'] = lambda ask, obj: []\n"),
-        dict.fromkeys(("output_size", "zero_pad", "conv2d_single", "conv2d_vectorised",
-                       "quiz_02"), "tampered"), harmless=True),
+        dict.fromkeys(("output_size", "zero_pad", "quiz_02"), "tampered"), harmless=True),
     Row("a request of its own",
         first(CHILD + "kind = child['Request']\nbefore = kind.from_plain\n"
               "kind.from_plain = classmethod(lambda cls, data: before({**data, 'calls': ()}))\n"),
-        dict.fromkeys(("output_size", "zero_pad", "conv2d_single", "conv2d_vectorised",
-                       "quiz_02"), "tampered|crash|error"), harmless=True),
+        blank(verdict="tampered|crash|error"), harmless=True),
     Row("more observations",
         pad("import sys\nframe = sys._getframe()\nwhile frame:\n"
             "    found = frame.f_locals.get('observations')\n"
@@ -237,46 +225,46 @@ ROWS = [
     _sent("announces too much", "send_bytes(b'\\x7f' * 8)", "output|tampered"),
     _sent("announces and stops", "send_bytes(bytes(7) + b'\\x40abc')\nos._exit(0)", "crash"),
     _sent("sends another exercise",
-          "send({'exercise': 'conv2d_single', 'observations': []})\nreturn image", "tampered"),
+          "send({'exercise': 'quiz_02', 'observations': []})\nreturn image", "tampered"),
     _sent("sends a cell", "send({'cell': 'zero_pad', 'status': 'ok', 'trouble': None})\n"
                           "return image", "tampered"),
     _sent("sends too few", "send({'exercise': 'zero_pad', 'observations': []})\nreturn image",
           "tampered"),
     _sent("sends wrong values and leaves", "send(seen(3))\nos._exit(0)", "wrong",
-          conv2d_single="pass|error|crash"),
+          quiz_02="pass|error|crash"),
     _sent("sends wrong values and stays", "send(seen(3))\nreturn image", "wrong",
-          conv2d_single="pass|tampered|error"),
+          quiz_02="pass|tampered|error"),
     _sent("sends wrong values, done, and leaves",
           "send(seen(3))\nsend({'done': True})\nos._exit(0)", "wrong|tampered",
-          conv2d_single="pass|error|tampered"),
+          quiz_02="pass|error|tampered"),
     _sent("sends done", "send({'done': True})\nos._exit(0)", "tampered|crash"),
     _sent("sends ready", "send({'ready': True})\nreturn image", "tampered"),
     _sent("sends broken", "send({'broken': '<script>\\ud800\\x1b' * 999})\nreturn image", ANY),
     _sent("sends broken memory", "send({'broken': 'MemoryError'})\nreturn image", "memory"),
     _sent("says that it is late", "send({'exercise': 'zero_pad', 'late': True})\nos._exit(0)",
-          "time", conv2d_single="pass|error|crash"),
+          "time", quiz_02="pass|error|crash"),
     _sent("says that it is large",
           "send({'exercise': 'zero_pad', 'too_large': -1})\nos._exit(0)", "output|tampered",
-          conv2d_single="pass|error|crash"),
+          quiz_02="pass|error|crash"),
     _sent("says that names are missing",
           "send({'exercise': 'zero_pad', 'missing': ['zero_pat' * 10**5] * 9})\nos._exit(0)",
-          "error|tampered", conv2d_single="pass|error|crash"),
+          "error|tampered", quiz_02="pass|error|crash"),
     _sent("a million names",
           "send({'exercise': 'zero_pad', 'missing': ['zero_pat%d' % i for i in range(99999)]})\n"
-          "os._exit(0)", "error|tampered|output", conv2d_single="pass|error|crash"),
+          "os._exit(0)", "error|tampered|output", quiz_02="pass|error|crash"),
     _sent("an unknown status", "send(seen(3, status='pass'))\nos._exit(0)", "tampered"),
     _sent("a score of its own", "send({**seen(3), 'score': 1.0, 'verdict': 'pass'})\nos._exit(0)",
-          "wrong|tampered", conv2d_single="pass|error|crash"),
+          "wrong|tampered", quiz_02="pass|error|crash"),
     _sent("fields of its own", "send(seen(3, score=1.0))\nos._exit(0)", "tampered"),
     _sent("trouble that is none", "send(seen(3, trouble={'type': 3}))\nos._exit(0)", "tampered"),
     _sent("trouble with long texts",
           "send(seen(None, status='raised', trouble={'type': 'x' * 10**4, 'bases': ('y',) * 10**3,"
           " 'text': '\\x1b' * 10**4, 'lines': ((2**80, '<script>' * 10**3),) * 9}))\nos._exit(0)",
-          "error|tampered", conv2d_single="pass|error|crash"),
+          "error|tampered", quiz_02="pass|error|crash"),
     _sent("an argument that does not exist", "send(seen(3, changed=('argument 0',)))\nos._exit(0)",
-          "wrong|tampered", conv2d_single="pass|error|crash"),
+          "wrong|tampered", quiz_02="pass|error|crash"),
     _sent("steps that are none", "send(seen(image, steps=-2**70))\nos._exit(0)", "wrong|tampered",
-          conv2d_single="pass|error|crash"),
+          quiz_02="pass|error|crash"),
     _sent("a deep answer",
           "tree = {'list': []}\nfor _ in range(420): tree = {'list': [tree]}\n"
           "one = {'dict': [['status', 'ok'], ['value', tree], ['trouble', None],"
@@ -302,7 +290,7 @@ ROWS = [
           "'shape': (-1, -1), }\", bytes(8))", "tampered"),
     _sent("a huge shape of nothing", "of_array(b\"{'descr': '<f8', 'fortran_order': False, "
           "'shape': (1099511627776, 0), }\")\nos._exit(0)", "wrong|tampered",
-          conv2d_single="pass|error|crash"),
+          quiz_02="pass|error|crash"),
     _sent("a pickled array", "of_array(b\"{'descr': '|O', 'fortran_order': False, 'shape': (1,), "
           "}\", b'cos\\nsystem\\n(S\"true\"\\ntR.')", "tampered"),
     _sent("a structured array", "of_array(b\"{'descr': [('a', '<f8')], 'fortran_order': False, "
@@ -330,25 +318,22 @@ ROWS = [
           "def eat():\n    for fd in wires():\n        try: os.read(fd, 2**20)\n"
           "        except OSError: pass\n"
           "threading.Thread(target=eat, daemon=True).start()\nreturn image", "wrong",
-          conv2d_single="pass|crash|time|tampered|error",
-          conv2d_vectorised="pass|crash|time|tampered|error"),
+          timeout=1.0, quiz_02="pass|crash|time|tampered|error"),
     _sent("closes the wire", "for fd in wires(): os.close(fd)", "crash"),
     _sent("closes everything", "os.closerange(0, 999)", "crash"),
     _sent("another end for the wire",
           "null = os.open('/dev/null', os.O_RDWR)\nfor fd in list(wires()): os.dup2(null, fd)\n"
-          "return image", "crash|time"),
+          "return image", "crash|time", timeout=1.0),
     _sent_by_cell("the cell answers for its exercise",
                   "send({'cell': 'zero_pad', 'status': 'ok', 'trouble': None})\n"
                   "send({'exercise': 'zero_pad', 'missing': []})", "error|tampered",
-                  conv2d_single="pass|tampered|error|crash",
-                  conv2d_vectorised="pass|tampered|error|crash", quiz_02="pass|tampered"),
+                  quiz_02="pass|tampered|error|crash", ),
     _sent_by_cell("the cell says that it failed",
                   "send({'cell': 'zero_pad', 'status': 'memory', 'trouble': None})\nos._exit(0)",
-                  "memory|crash|error", conv2d_single="pass|error|crash",
-                  conv2d_vectorised="pass|crash", quiz_02="pass|crash"),
+                  "memory|crash|error", quiz_02="pass|error|crash"),
     # ── a process can only be asked for what it says: these are the limits of asking ──
     Row("honest but slow", {"conv2d_vectorised": LOOPS}, {"conv2d_vectorised": "partial"},
-        earned={"conv2d_vectorised": 1.0}, harmless=True),
+        earned={"conv2d_vectorised": 1.0}, harmless=True, chapter="convolutions"),
     Row("the reference, openly", {"output_size": "output_size = geometry.output_size\n"},
         {"output_size": "forbidden|error"}, harmless=True),
     Row("the reference, wrapped",
@@ -357,16 +342,16 @@ ROWS = [
     Row("the reference, under another name",
         {"conv2d_single": "import course_lib.ops as mine\n"
          "def conv2d_single(*a, **k):\n    return getattr(mine, 'conv2d' + '_single')(*a, **k)\n"},
-        {"conv2d_single": "forbidden|error"}, harmless=True),
+        {"conv2d_single": "forbidden|error"}, harmless=True, chapter="convolutions"),
     Row("torch's convolution",
         {"conv2d_single": "import torch\ndef conv2d_single(image, kernel, stride=1, padding=0, "
          "dilation=1):\n    two = lambda v: v if np.isscalar(v) else tuple(v)\n"
          "    a, b = (torch.from_numpy(np.asarray(x, float))[None, None] for x in (image, kernel))"
          "\n    return torch.conv2d(a, b, None, *(tuple(int(n) for n in np.broadcast_to(v, 2)) "
          "for v in (stride, padding, dilation)))[0, 0].numpy()\n"},
-        {"conv2d_single": "forbidden"}, harmless=True),
+        {"conv2d_single": "forbidden"}, harmless=True, chapter="convolutions"),
     Row("scipy's convolution",
         {"conv2d_vectorised": "from scipy.signal import correlate2d\n"
          "def conv2d_vectorised(image, kernel):\n    return correlate2d(image, kernel, 'valid')\n"},
-        {"conv2d_vectorised": "forbidden|error"}, harmless=True),
+        {"conv2d_vectorised": "forbidden|error"}, harmless=True, chapter="convolutions"),
 ]  # fmt: skip

@@ -75,7 +75,7 @@ class Row:
         return json.dumps(content, indent=1).encode() if changed is None else changed
 
 
-# ── the course: two chapters of exercises that are the course's own ─────────────────────────────
+# ── the course: chapters of exercises that are the course's own ─────────────────────────────
 
 HONEST = {
     "output_size": '''\
@@ -125,7 +125,8 @@ def digit_classifier(images=None, labels=None):
 """,
 }
 CHAPTERS = {
-    "walls": ("output_size", "zero_pad", "conv2d_single", "conv2d_vectorised", "quiz_02"),
+    "walls": ("output_size", "zero_pad", "quiz_02"),
+    "convolutions": ("conv2d_single", "conv2d_vectorised"),
     "digits": ("digit_classifier",),
 }
 POINTS = {

@@ -110,7 +110,7 @@ ROWS = [
            "import glob, course_lib\n"
            "for path in glob.glob(os.path.dirname(course_lib.__file__) + '/**/*.py', recursive=True):\n"
            "    text = open(path).read()\n"
-           "    if '(padded - spa' + 'n) // stride' in text or 'ALGORITHMS[cho' + 'ice(' in text: return path"),
+           "    if '(padded - spa' + 'n) // stride' in text: return path"),
     _seeks("the text of an exercise",
            "import glob, autograder\n"
            "root = list(autograder.__path__)[0]\n"
@@ -235,7 +235,7 @@ ROWS = [
     _digits("digits of the course",
             "from course_lib import data\n"
             "mine = data.digits('all')\n"
-            "known.update((i.tobytes(), int(k)) for i, k in zip(mine.images, mine.labels))", bare=True)
+            "known.update((i.tobytes(), int(k)) for i, k in zip(mine.images, mine.labels))")
     .declared("error|wrong|forbidden"),
     _digits("labels held back, in memory",
             within="import gc\n"

@@ -5,9 +5,35 @@ from __future__ import annotations
 
 from table.row import CHAPTERS, HONEST, NAP, Row, attempt, blank, first, last, size
 
-REST = ("zero_pad", "conv2d_single", "conv2d_vectorised", "quiz_02")
+REST = ("zero_pad", "quiz_02")
 # Calls of the C library: 0 or more is a success.
 LIBC = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+
+CALLS = {
+    "new user namespace": "libc.unshare(0x10000000)",
+    "new mount namespace": "libc.unshare(0x00020000)",
+    "mounts": "libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)",
+    "mounts proc": "libc.mount(b'proc', b'/tmp', b'proc', 0, None)",
+    "binds": "libc.mount(b'/', b'/tmp', None, 4096, None)",
+    "unmounts": "libc.umount2(b'/tmp', 2)",
+    "remounts the root": "libc.mount(None, b'/', None, 32 | 4096, None)",
+    "pivots": "libc.syscall(155, b'/tmp', b'/tmp')",
+    "changes root": "libc.chroot(b'/tmp')",
+    "a device": "libc.mknod(b'/tmp/disk', 0o60660, 0x0800)",
+    "becomes root": "libc.setuid(0)",
+    "becomes another": "libc.setresuid(0, 0, 0)",
+    "another's namespace": "libc.setns(os.open('/proc/1/ns/mnt', 0), 0)",
+    "loads a module": "libc.syscall(175, b'', 0, b'')",
+    "swaps": "libc.swapon(b'/tmp', 0)",
+    "sets the clock": "libc.clock_settime(0, ctypes.byref((ctypes.c_long * 2)(1, 1)))",
+    "names the machine": "libc.sethostname(b'mine', 4)",
+    "accounts": "libc.acct(b'/tmp/a')",
+    "a file by its handle": "libc.open_by_handle_at(0, b'0' * 16, 0)",
+    "reads the kernel's log": "libc.klogctl(3, ctypes.create_string_buffer(99), 99)",
+    "a program for the kernel": "libc.syscall(321, 5, b'0' * 99, 72)",
+    "the keys of its user": "libc.syscall(250, 11, -4, ctypes.create_string_buffer(99), 99)",
+    "reboots": "libc.reboot(0)",
+}
 
 
 def _held(name: str, text: str, **more: object) -> Row:
@@ -18,10 +44,6 @@ def _held(name: str, text: str, **more: object) -> Row:
 def _reaches(name: str, text: str) -> Row:
     """An attack that does no harm where it works, without a sandbox."""
     return Row(name, attempt(text), bare=True)
-
-
-def _system(name: str, call: str) -> Row:
-    return _held(name, f"{LIBC}return {call} >= 0")
 
 
 def _leaves(name: str, text: str) -> Row:
@@ -103,31 +125,10 @@ ROWS = [
     _held("a priority above others'", "return os.nice(-5) < 0 or os.sched_setscheduler(0, 1, "
                                       "os.sched_param(50)) is None"),
     # ── out of the sandbox ──
-    *(_system(name, call) for name, call in {
-        "new user namespace": "libc.unshare(0x10000000)",
-        "new mount namespace": "libc.unshare(0x00020000)",
-        "mounts": "libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)",
-        "mounts proc": "libc.mount(b'proc', b'/tmp', b'proc', 0, None)",
-        "binds": "libc.mount(b'/', b'/tmp', None, 4096, None)",
-        "unmounts": "libc.umount2(b'/tmp', 2)",
-        "remounts the root": "libc.mount(None, b'/', None, 32 | 4096, None)",
-        "pivots": "libc.syscall(155, b'/tmp', b'/tmp')",
-        "changes root": "libc.chroot(b'/tmp')",
-        "a device": "libc.mknod(b'/tmp/disk', 0o60660, 0x0800)",
-        "becomes root": "libc.setuid(0)",
-        "becomes another": "libc.setresuid(0, 0, 0)",
-        "another's namespace": "libc.setns(os.open('/proc/1/ns/mnt', 0), 0)",
-        "loads a module": "libc.syscall(175, b'', 0, b'')",
-        "swaps": "libc.swapon(b'/tmp', 0)",
-        "sets the clock": "libc.clock_settime(0, ctypes.byref((ctypes.c_long * 2)(1, 1)))",
-        "names the machine": "libc.sethostname(b'mine', 4)",
-        "accounts": "libc.acct(b'/tmp/a')",
-        "a file by its handle": "libc.open_by_handle_at(0, b'0' * 16, 0)",
-        "reads the kernel's log": "libc.klogctl(3, ctypes.create_string_buffer(99), 99)",
-        "a program for the kernel": "libc.syscall(321, 5, b'0' * 99, 72)",
-        "the keys of its user": "libc.syscall(250, 11, -4, ctypes.create_string_buffer(99), 99)",
-        "reboots": "libc.reboot(0)",
-    }.items()),
+    _held("calls that need privileges",
+          LIBC + "done = []\n" + "".join(
+              f"try:\n    if {call} >= 0: done.append({name!r})\nexcept OSError: pass\n"
+              for name, call in CALLS.items()) + "return done"),
     _held("types on a terminal",
           "import fcntl, termios\n"
           "fds = [0, 1, 2]\n"
