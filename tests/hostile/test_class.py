@@ -17,7 +17,7 @@ from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from table import answers, files, honest, limits, patches, secrets, walls
-from table.row import CHAPTERS, POINTS, Row, hurried, instructors, written
+from table.row import CHAPTERS, HASTY, POINTS, Row, hurried, instructors, written
 
 from autograder import classroom
 from autograder.grading import record, settings
@@ -27,7 +27,6 @@ from autograder.paths import put_scripts_on_path
 
 ODD_NAMES = ("=1+1", "-rf", "a, b; c", "Zoë 日本", "%s{0}$(id)", "a'b")
 REFUSED = "<b>x"  # nbgrader's pages would show it as markup
-HASTY = "hasty"  # in the names of those who get one second
 
 
 def _rows() -> Iterator[Row]:
@@ -36,7 +35,7 @@ def _rows() -> Iterator[Row]:
         rows = [row for row in part.ROWS if row.chapter == "walls"]
         if part not in (walls, files):
             # In turn: each table begins with what it is about.
-            rows = rows[:: 2 if part is limits else 4]
+            rows = rows[::4]
         yield from rows
     yield from files.IN_CLASS
 
@@ -44,7 +43,7 @@ def _rows() -> Iterator[Row]:
 def _table() -> Iterator[tuple[str, Row]]:
     """Students and what they hand in, in the order in which they are graded."""
     for place, row in enumerate(_rows()):
-        yield f"{place:03}{HASTY if row.timeout == 1.0 else ''}", row
+        yield f"{place:03}{'hasty' if row.timeout == HASTY else ''}", row
         if place % 12 == 0:
             yield f"{place:03}honest", Row("honest")
     for name in ODD_NAMES:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from table.row import HONEST, NAP, Row, attempt, blank, first, pad, size
+from table.row import HASTY, HONEST, NAP, Row, attempt, blank, first, pad, size
 
 SWALLOW = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
 DEAF = (
@@ -14,7 +14,7 @@ DEAF = (
 
 def _time(name: str, cells: dict[str, str], verdict: str = "time", **more: object) -> Row:
     (exercise,) = cells
-    return Row(name, cells, {exercise: verdict}, timeout=1.0, **more)  # type: ignore[arg-type]
+    return Row(name, cells, {exercise: verdict}, timeout=HASTY, **more)  # type: ignore[arg-type]
 
 
 def _before(text: str) -> dict[str, str]:
@@ -97,11 +97,11 @@ ROWS = [
     # ── processes, threads, files ──
     Row("a fork bomb",
         _before("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"),
-        {"zero_pad": "time|crash|error|memory"}, timeout=1.0),
+        {"zero_pad": "time|crash|error|memory"}, timeout=HASTY),
     Row("a fork bomb that leaves its group",
         _before("import os\nwhile True:\n    try:\n        os.fork()\n        os.setsid()\n"
                 "    except OSError: pass"),
-        {"zero_pad": "time|crash|error|memory"}, timeout=1.0),
+        {"zero_pad": "time|crash|error|memory"}, timeout=HASTY),
     Row("a fork bomb of programs",
         _before("import subprocess\nkept = []\ntry:\n    while True:\n"
                 f"        kept.append(subprocess.Popen(['sleep', '{NAP}']))\n"
@@ -147,9 +147,9 @@ ROWS = [
         {"output_size": "pass|memory|crash"}),
     # ── output ──
     Row("an endless print", _before("while True: print('x' * 10**6)"), {"zero_pad": "time"},
-        timeout=1.0),
+        timeout=HASTY),
     Row("an endless write", _before("import os\nwhile True: os.write(1, b'x' * 10**6)"),
-        {"zero_pad": "time"}, timeout=1.0),
+        {"zero_pad": "time"}, timeout=HASTY),
     Row("an output flood", _before("import os, sys\nfor _ in range(200):\n"
                                    "    os.write(1, b'x' * 10**6)\n    os.write(2, b'x' * 10**6)\n"
                                    "    sys.__stdout__.write('x' * 10**6)")),
@@ -163,5 +163,5 @@ ROWS = [
         "import os, threading\nfor _ in range(3): os.fork()\n"
         "threading.Thread(target=lambda: [0] * 10**9, daemon=True).start()\n"
         "while True: open('x', 'ab').write(bytes(10**6))\n")),
-        {"zero_pad": "time|crash|error|memory|output"}, timeout=1.0),
+        {"zero_pad": "time|crash|error|memory|output"}, timeout=HASTY),
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from table.row import HONEST, Row, blank, first, last, pad, size
+from table.row import HASTY, HONEST, Row, blank, first, last, pad, size
 
 NOTHING = size("return 0")["output_size"]  # a wrong answer
 
@@ -192,7 +192,7 @@ ROWS = [
              {"output_size": ANY, **blank("zero_pad", verdict=ANY)}),
     _patched("os.write", "import os\nos.write = lambda fd, data: len(data)",
              {"output_size": f"{ANY}|time",
-              **blank("zero_pad", "quiz_02", verdict=f"pass|time|{ANY}")}, timeout=1.0),
+              **blank("zero_pad", "quiz_02", verdict=f"pass|time|{ANY}")}, timeout=HASTY),
     Row("a probe of one's own",
         first(CHILD + "from autograder.probe import Observation\n"
               "child['observe'] = lambda ask, obj: [Observation('ok', 3) for call in ask.calls]\n"),
@@ -318,12 +318,12 @@ ROWS = [
           "def eat():\n    for fd in wires():\n        try: os.read(fd, 2**20)\n"
           "        except OSError: pass\n"
           "threading.Thread(target=eat, daemon=True).start()\nreturn image", "wrong",
-          timeout=1.0, quiz_02="pass|crash|time|tampered|error"),
+          timeout=HASTY, quiz_02="pass|crash|time|tampered|error"),
     _sent("closes the wire", "for fd in wires(): os.close(fd)", "crash"),
     _sent("closes everything", "os.closerange(0, 999)", "crash"),
     _sent("another end for the wire",
           "null = os.open('/dev/null', os.O_RDWR)\nfor fd in list(wires()): os.dup2(null, fd)\n"
-          "return image", "crash|time", timeout=1.0),
+          "return image", "crash|time", timeout=HASTY),
     _sent_by_cell("the cell answers for its exercise",
                   "send({'cell': 'zero_pad', 'status': 'ok', 'trouble': None})\n"
                   "send({'exercise': 'zero_pad', 'missing': []})", "error|tampered",

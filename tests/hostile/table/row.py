@@ -15,6 +15,7 @@ from autograder.grading import engine
 from autograder.grading.engine import Grade, Task
 
 SEED = 3_141_592_653  # of every grade here; a submission that finds it was told too much
+HASTY = 0.5  # seconds for each exercise of whoever never ends
 NAP = "31415"  # seconds: what is left behind sleeps so long, and is known by it
 PASS = "pass"
 
@@ -293,5 +294,5 @@ def written(notebook: Notebook) -> str:
 
 
 def hurried(task: Task) -> Grade:
-    """Grade as always; whoever is called hasty gets one second for each exercise."""
-    return engine.grade(replace(task, timeout=1.0 if "hasty" in task.student else 20.0))
+    """Grade as always; whoever is called hasty has half a second for each exercise."""
+    return engine.grade(replace(task, timeout=HASTY if "hasty" in task.student else 20.0))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from table.row import CHAPTERS, HONEST, NAP, Row, attempt, blank, first, last, size
+from table.row import CHAPTERS, HASTY, HONEST, NAP, Row, attempt, blank, first, last, size
 
 REST = ("zero_pad", "quiz_02")
 # Calls of the C library: 0 or more is a success.
@@ -310,12 +310,12 @@ ROWS = [
     Row("forks and both go on", first("import os\nos.fork()\nos.fork()")),
     Row("a child answers too",
         size("import os\nif os.fork() == 0: return 0\nos.wait()\nreturn 1"),
-        {"output_size": "wrong|time|crash|tampered"}, timeout=1.0),
+        {"output_size": "wrong|time|crash|tampered"}, timeout=HASTY),
     Row("exits in __del__",
         first("class Last:\n    def __del__(self): raise SystemExit(3)\nLast()\nx = Last()")),
     # ── how a process may end ──
     *(Row(name, {"output_size": f"{text}\n{HONEST['output_size']}"},
-          {"output_size": verdict}, timeout=1.0)
+          {"output_size": verdict}, timeout=HASTY)
       for name, text, verdict in (
           ("ends its process", "import os\nos._exit(0)", "crash"),
           ("ends with our own status", "import os\nos._exit(70)", "crash"),
@@ -341,7 +341,7 @@ ROWS = [
     Row("an alarm of its own",
         last("import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)"),
         {"output_size": "pass|time|crash|error", **dict.fromkeys(REST, "pass|time|crash|error")},
-        timeout=1.0),
+        timeout=HASTY),
     Row("everything kills", dict.fromkeys(CHAPTERS["walls"], "import os\nos._exit(0)"),
         blank(verdict="crash")),
 ]  # fmt: skip
