@@ -19,6 +19,7 @@ from pathlib import Path
 GIB = 2**30
 _CGROUPS = Path("/sys/fs/cgroup")
 _PERIOD = 100_000  # microseconds in which a share of a processor is given
+_NAME = "cnn-course-"
 _TICK = 0.05  # seconds between two looks of the watch
 
 
@@ -41,7 +42,7 @@ class Group:
     def __init__(self, limits: Limits, root: Path = _CGROUPS, own: str | None = None) -> None:
         self._files: dict[str, Path] = {}
         self._made: list[Path] = []
-        name = f"cnn-course-{os.getpid()}-{id(self):x}"
+        name = f"{_NAME}{os.getpid()}-{id(self):x}"
         if own is None:
             own = Path("/proc/self/cgroup").read_text(encoding="utf-8")
         places = _places(own, root)
@@ -76,6 +77,7 @@ class Group:
                 with contextlib.suppress(OSError):
                     # Version 2: a controller is handed down to the groups below.
                     (parent / "cgroup.subtree_control").write_text(f"+{kind}")
+                _remove_left_over(parent)
                 group.mkdir()
                 self._made.append(group)
             for setting, value in settings.items():
@@ -114,6 +116,15 @@ class Group:
                     group.rmdir()
                     break
                 time.sleep(0.01)
+
+
+def _remove_left_over(parent: Path) -> None:
+    """Remove the groups of processes that were killed before they could."""
+    for group in parent.glob(f"{_NAME}*-*"):
+        pid = group.name.removeprefix(_NAME).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            with contextlib.suppress(OSError):  # not empty: what ran there is about to end
+                group.rmdir()
 
 
 def _places(own: str, root: Path) -> dict[str, Path]:

@@ -75,6 +75,17 @@ def test_empty_groups_are_removed(first: Path) -> None:
     assert not list(first.rglob("cnn-*"))
 
 
+def test_groups_of_processes_that_were_killed_are_removed(first: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, used = first / "pids" / f"cnn-course-{ended.pid}-1", first / "pids" / "cnn-course-1-1"
+    left.mkdir()
+    used.mkdir()
+    Group(LIMITS, first, OWN)
+    assert not left.exists()
+    assert used.exists()
+
+
 def test_descendants_are_found_and_weighed() -> None:
     code = (
         "import os, sys, time\nb = bytearray(50 * 2**20)\nb[::4096] = b'x' * len(b[::4096])\n"
