@@ -787,16 +787,16 @@ def _patch(
     namespaces: list[dict[str, Any]],
     swaps: list[_Swap],
 ) -> None:
+    if not stand_ins:
+        return
+    where: dict[str, list[dict[str, Any]]] = {package: [] for package in stand_ins}
+    for key, module in list(sys.modules.items()):
+        if isinstance(module, types.ModuleType) and (package := key.partition(".")[0]) in where:
+            where[package].append(vars(module))
     for package, functions in stand_ins.items():
         # One look at each name of a package, however many of its functions are forbidden.
         wanted = {id(original): (original, other) for original, other in functions.values()}
-        where = [
-            vars(module)
-            for key, module in list(sys.modules.items())
-            if isinstance(module, types.ModuleType)
-            and (key == package or key.startswith(package + "."))
-        ]
-        for namespace in where + namespaces:
+        for namespace in where[package] + namespaces:
             # Torch has 50,000 names: most namespaces are passed over without a look at each.
             if wanted.keys().isdisjoint(map(id, list(namespace.values()))):
                 continue
