@@ -173,7 +173,8 @@ def test_it_runs_as_it_is_released_and_solved(
 
     # Nothing but unwritten code stops a released notebook, nothing at all a solved one.
     started = executed(untouched, tmp_path / "untouched")
-    right = executed(source, tmp_path / "solved")
+    # Where there is nothing to solve, the two are the same notebook.
+    right = executed(source, tmp_path / "solved") if source != untouched else started
     for notebook, allowed in ((started, {"NoPoints", "NotImplementedError"}), (right, set())):
         assert errors(notebook) <= allowed
         assert not any(
