@@ -97,11 +97,11 @@ def nbgrader_here(directory: Path, *arguments: str) -> None:
     """Run a stock nbgrader command in a class directory and in this process."""
     with contextlib.chdir(directory), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its own
-        NbGraderApp.clear_instance()
         app = NbGraderApp.instance()
         app.initialize(list(arguments))
         with contextlib.suppress(NoStart):  # a command within another says so when it is through
             app.start()
+        NbGraderApp.clear_instance()
 
 
 def nbgrader(directory: Path, *arguments: str) -> str:
