@@ -1129,7 +1129,7 @@ class _Mixed:
         if len(set(partner.tolist())) < n:
             self.fail("drawn_with_repeats", "two images have the same partner")
             return
-        if not np.allclose(x, y, atol=1e-6):
+        if not _near(y, x):
             self.label(x, y.astype(float), partner)
             return
         if mixed.any():
@@ -1154,12 +1154,17 @@ class _Mixed:
             )
 
 
+def _near(values: Array, wanted: Array | float) -> bool:
+    """What np.allclose says of finite `wanted`, in a sixth of its time: a check asks it often."""
+    return bool((np.abs(values - wanted) <= 1e-6 + 1e-5 * np.abs(wanted)).all())
+
+
 def _is_mixture(rows: Array) -> bool:
     """Whether each row of numbers adds up to 1, with itself and at most one other place in it."""
     others = rows - np.diag(np.diag(rows))
     return bool(
         np.isfinite(rows).all()
-        and np.allclose(rows.sum(axis=1), 1, atol=1e-6)
+        and _near(rows.sum(axis=1), 1.0)
         and (rows > -1e-6).all()
         and ((others > 1e-9).sum(axis=1) <= 1).all()
     )
