@@ -76,7 +76,9 @@ download into downloaded/{chapter}/archive/, and
     nbgrader zip_collect {chapter} --force    # to submitted/, by what the site called the files
 
 A student is then known by the number that Canvas gives to people, or by the name in Moodle, whose
-numbers are others in each assignment.
+numbers are others in each assignment. To export marks to Moodle, give the gradebook the addresses
+of these names: `nbgrader db student import FILE`, a CSV file with the columns id, first_name,
+last_name and email; then `course export --format moodle --identifier email --roster FILE`.
 
 ## Marks
 
@@ -89,9 +91,14 @@ judged outside of it, on cases that nobody has seen.
   and the comment says why. None of them keeps others from their marks.
 - What could not be judged through no fault of the student keeps the mark it had, and waits for you
   under *Manual Grading*. So do answers in text that you add to source/.
-- Scores and comments that you give there are never overwritten.
+- Scores and comments that you give there are never overwritten. Where one was given, a submission
+  that is graded again waits for you once more, and `course export` leaves its mark empty unless
+  you say --unfinished.
 - Of a *task* you see no cells that a student added, and no pictures pasted into a written answer:
   look for those in submitted/.
+- A submission is late by the time in timestamp.txt beside the notebook, which `nbgrader collect`
+  writes there. Without that file, as after `nbgrader zip_collect`, nothing is late. A line like
+  2026-03-01 23:59:00 UTC will do.
 - What is graded is not graded again, unless the submission or source/ changed. After you change
   when an assignment is due, or what lateness costs: `course grade {chapter} --again`.
 - A chapter that you change needs `nbgrader generate_assignment {chapter} --force` before it is
@@ -115,7 +122,10 @@ settings it knows:
 - grading/seed holds the number from which unseen cases are drawn: keep it secret. With the same
   number the same submissions get the same marks again.
 - autograded/, grading/ and gradebook.db belong together; submitted/ is what students handed in.
-  Back this directory up, and let no student read it.
+  Back this directory up, and let no student read it. If gradebook.db is lost, the marks
+  come back with `nbgrader generate_assignment {chapter} --force` and
+  `course grade {chapter} --again`; what you entered yourself does not: scores, comments, names,
+  due dates.
 """
 
 
