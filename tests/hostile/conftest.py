@@ -114,7 +114,7 @@ def lives_on() -> list[str]:
 def shared_memory() -> set[str]:
     """Names of what processes of this machine share."""
     tables = (Path(f"/proc/sysvipc/{kind}") for kind in ("shm", "sem", "msg"))
-    keys = {line for table in tables for line in table.read_text().splitlines() if NAP in line}
+    keys = {line for table in tables for line in table.read_text().splitlines() if "31415" in line}
     return keys | {name for name in os.listdir("/dev/shm") if name in ("big", "left-by-another")}
 
 
@@ -240,6 +240,7 @@ def judge_row(row: Row, grade: Grade) -> None:
         check_texts(row, exercise.message, exercise.card_text, exercise.card_html)
     for piece in row.notes:
         assert any(piece in note for note in grade.notes), grade.notes
+    assert sum(map(len, grade.notes)) <= 10 * MOST
     assert not commands("".join(grade.notes) + (grade.problem or ""))
     check_notebook(grade)
 

@@ -156,6 +156,9 @@ ROWS = [
     _wrong("a ValueError for everything", size("raise ValueError('no window fits')"), "error"),
     _wrong("a class called ValueError",
            _with("class ValueError(BaseException): pass", size("raise ValueError('no')")), "error"),
+    _wrong("something that runs when it is unpickled",
+           _with("import os\nclass A:\n    def __reduce__(self):\n"
+                 "        return os.mkdir, ('unpickled',)", size("return A()"))),
     _wrong("a generator", size("yield 3")),
     _wrong("a coroutine", {"output_size": "async def output_size(*a, **k):\n    return 3\n"}),
     _wrong("no function", {"output_size": "output_size = 6.0\n"}, "error"),

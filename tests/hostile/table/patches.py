@@ -265,6 +265,21 @@ ROWS = [
           "wrong|tampered", quiz_02="pass|error|crash"),
     _sent("steps that are none", "send(seen(image, steps=-2**70))\nos._exit(0)", "wrong|tampered",
           quiz_02="pass|error|crash"),
+    *(_sent(f"a number of thousands of digits as {what}", f"{code}\nos._exit(0)",
+            "tampered|output", quiz_02="pass|crash")
+      for what, code in {
+          "an answer": "send(seen(10**4000))",
+          "steps": "send(seen(image, steps=10**4000))",
+          "a size": "send({'exercise': 'zero_pad', 'too_large': 10**4000})",
+          "a line": "send(seen(None, status='raised', trouble={'type': 'a', 'bases': (), "
+          "'text': 'b', 'lines': ((10**4000, 'x'),)}))",
+      }.items()),
+    _sent("a status that is a list", "send(seen(3, status=['ok']))\nos._exit(0)", "tampered"),
+    _sent("an exception without words", "send(seen(None, status='raised'))\nos._exit(0)",
+          "error", quiz_02="pass|crash"),
+    _sent("observations that are none",
+          "send({'exercise': 'zero_pad', 'observations': [None] * calls()})\nos._exit(0)",
+          "tampered"),
     _sent("a deep answer",
           "tree = {'list': []}\nfor _ in range(420): tree = {'list': [tree]}\n"
           "one = {'dict': [['status', 'ok'], ['value', tree], ['trouble', None],"

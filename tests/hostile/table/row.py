@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,8 @@ from autograder.grading.engine import Grade, Task
 
 SEED = 3_141_592_653  # of every grade here; a submission that finds it was told too much
 HASTY = 0.5  # seconds for each exercise of whoever never ends
-NAP = "31415"  # seconds: what is left behind sleeps so long, and is known by it
+# Seconds: what is left behind sleeps so long, and is known by it; other tests run at the same time.
+NAP = f"31415.{os.getpid()}"
 PASS = "pass"
 
 Notebook = dict[str, Any]
