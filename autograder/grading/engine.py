@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import atexit
+import builtins
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -409,11 +411,23 @@ def _without_case(verdict: Verdict, source: str) -> Verdict:
     kind = failure.mismatch.kind
     # The score of a trained model tells nothing of the data.
     said = failure.mismatch.text if kind == "score" else _KINDS.get(kind, _KINDS["value"])
+    if kind == "raised":
+        said = _raised(failure.mismatch.text)
     lines = source.splitlines()
     for number, _ in failure.lines[-1:]:
         if kind == "raised" and 0 < number <= len(lines):
             said += f" in line {number}: `{lines[number - 1].strip()[:200]}`"
     return replace(verdict, failure=None, message=f"{failure.aspect}: {said}")
+
+
+def _raised(text: str) -> str:
+    """What was raised, where it is one of Python's own exceptions: those names tell nothing."""
+    if text.startswith("your code calls exit()"):
+        return text
+    found = re.search(r"\braise[sd] (\w+)", text)
+    kind = getattr(builtins, found[1], None) if found else None
+    known = isinstance(kind, type) and issubclass(kind, BaseException)
+    return f"it raises {found[1]}" if found and known else _KINDS["raised"]
 
 
 def _without_inputs(

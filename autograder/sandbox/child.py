@@ -117,6 +117,10 @@ def shell() -> Any:
         def showtraceback(self, *args: Any, **kwargs: Any) -> None:
             """Nobody would read it: the exception itself is reported."""
 
+        def ask_exit(self) -> None:
+            """What ``exit()`` calls."""
+            raise SystemExit
+
         def enable_gui(self, gui: Any = None) -> None:
             """``%matplotlib`` asks for it; there is no window to care for."""
 

@@ -88,10 +88,20 @@ def test_unseen_cases_stay_unseen() -> None:
     said = texts(found)
     assert "I was given" not in said
     assert "given_" not in said
-    assert "raises an error in line 5: `raise ValueError(seen[-1])`" in said
+    assert "raises ValueError in line 5: `raise ValueError(seen[-1])`" in said
     # A cell's own error is told, as it is in a process that was given nothing.
     assert "ValueError: nothing yet" in said
     assert "does not define conv2d_single" in said
+
+
+def test_what_is_raised_is_named_only_where_the_name_tells_nothing() -> None:
+    told = "class I_was_given_5(Exception): pass\ndef zero_pad(image, padding):\n    raise {}\n"
+    for raised, said in (("I_was_given_5", "it raises an error in line 3"),
+                         ("TypeError", "it raises TypeError in line 3")):  # fmt: skip
+        found = graded(submission(zero_pad=told.format(raised)), only=("zero_pad",))
+        assert said in found.exercises[0].card_text
+    found = graded(submission(zero_pad="def zero_pad(*a):\n    exit()\n"), only=("zero_pad",))
+    assert "your code calls exit()" in found.exercises[0].card_text
 
 
 def test_a_class_may_show_the_smallest_failing_case() -> None:
