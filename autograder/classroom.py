@@ -91,9 +91,9 @@ judged outside of it, on cases that nobody has seen.
   and the comment says why. None of them keeps others from their marks.
 - What could not be judged through no fault of the student keeps the mark it had, and waits for you
   under *Manual Grading*. So do answers in text that you add to source/.
-- Scores and comments that you give there are never overwritten. Where one was given, a submission
-  that is graded again waits for you once more, and `course export` leaves its mark empty unless
-  you say --unfinished.
+- Scores and comments that you give there are never overwritten. Where you gave a score and ours
+  changes when the submission is graded again, it waits for you once more, and `course export`
+  leaves its mark empty unless you say --unfinished. So does every answer that only you can mark.
 - Of a *task* you see no cells that a student added, and no pictures pasted into a written answer:
   look for those in submitted/.
 - A submission is late by the time in timestamp.txt beside the notebook, which `nbgrader collect`
@@ -123,9 +123,8 @@ settings it knows:
   number the same submissions get the same marks again.
 - autograded/, grading/ and gradebook.db belong together; submitted/ is what students handed in.
   Back this directory up, and let no student read it. If gradebook.db is lost, the marks
-  come back with `nbgrader generate_assignment {chapter} --force` and
-  `course grade {chapter} --again`; what you entered yourself does not: scores, comments, names,
-  due dates.
+  come back with `nbgrader generate_assignment {chapter} --force` and `course grade {chapter}`;
+  what you entered yourself does not: scores, comments, names, due dates.
 """
 
 

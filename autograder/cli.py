@@ -38,6 +38,15 @@ class CourseCommand(click.Command):
             raise click.UsageError(str(error), ctx) from None
         except CourseError as error:
             raise Failure(str(error), ctx) from None
+        except _database_errors() as error:
+            said = getattr(error, "orig", error)
+            raise Failure(f"the gradebook cannot be read or written: {said}", ctx) from None
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """What a gradebook raises that is none; nothing where no command has opened one."""
+    module = sys.modules.get("sqlalchemy.exc")
+    return () if module is None else (module.DatabaseError,)
 
 
 class CourseGroup(click.Group):
@@ -298,9 +307,7 @@ def new(directory: Path, course_id: str | None) -> None:
 @click.option(
     "--identifier",
     type=click.Choice(["username", "email", "idnumber"]),
-    default="username",
-    show_default=True,
-    help="How Moodle is to find people.",
+    help="How Moodle is to find people.  [default: as the roster lets it, else username]",
 )
 @click.option("--missing-as-zero", is_flag=True, help="Mark 0 where nothing was submitted.")
 @click.option("--unfinished", is_flag=True, help="Count what is graded so far, too.")
@@ -310,7 +317,7 @@ def export(
     style: str,
     output: Path | None,
     roster: Path | None,
-    identifier: str,
+    identifier: str | None,
     missing_as_zero: bool,
     unfinished: bool,
 ) -> None:

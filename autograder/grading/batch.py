@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import math
 import os
 import secrets
 import signal
@@ -21,6 +22,8 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from nbgrader.api import Gradebook
 
 from autograder.grading import engine, gradebook, settings
 from autograder.grading import record as records
@@ -103,10 +106,12 @@ def grade_class(
     *,
     judge: Judge = engine.grade,
     enter: Enter | None = None,
+    opened: Gradebook | None = None,
 ) -> Tally:
     """Grade what `request` asks for, in the class in `directory`, and say how far it is.
 
-    `start` starts what judges. Raises CourseError where grading cannot go on, Interrupted where
+    `start` starts what judges. `enter` puts a grade into the gradebook that is `opened`; without
+    them, the class's own is. Raises CourseError where grading cannot go on, Interrupted where
     somebody stops it; what was graded until then is kept.
     """
     directory = directory.resolve()
@@ -117,14 +122,15 @@ def grade_class(
         if enter is None:
             own = settings.load(directory)
             entering = gradebook.entering(own.course(directory), own.late_policy())
-            enter, _ = stack.enter_context(entering)
+            enter, opened = stack.enter_context(entering)
+        known = None if opened is None else _entered(opened, plan)
         writer = Writer(directory, plan.chapter, enter, plan.reveal, edition(), plan.run)
         tally = Tally(total=len(found))
         stop = stack.enter_context(_asked_to_stop())
         shown = stack.enter_context(Shown(tally))
         if not plan.sandbox:
             shown.say("WITHOUT A SANDBOX: submissions can read and change whatever you can")
-        jobs = _jobs(plan, found, writer, tally, shown, stop)
+        jobs = _jobs(plan, found, known, writer, tally, shown, stop)
         first = next(jobs, None)
         if first is not None:
             pool = start()
@@ -272,12 +278,16 @@ def _run(plan: Plan, request: Request) -> str:
 def _jobs(
     plan: Plan,
     found: list[Found],
+    known: dict[str, float] | None,
     writer: Writer,
     tally: Tally,
     shown: Shown,
     stop: threading.Event,
 ) -> Iterator[Job]:
-    """The submissions to be judged; the others are dealt with on the way."""
+    """The submissions to be judged; the others are dealt with on the way.
+
+    `known` says what the gradebook has, by student; None where nobody knows.
+    """
     for one in found:
         if stop.is_set():
             raise Interrupted
@@ -295,12 +305,30 @@ def _jobs(
         elif record.grade.faults or record.reveal != plan.reveal:
             yield Job(one, ())
         else:
-            if not record.entered or record.timestamp != one.timestamp:
+            lost = record.entered and known is not None and not _is_in(known, record.grade)
+            if lost or not record.entered or record.timestamp != one.timestamp:
                 writer.enter_again(record, one.timestamp)
+            tally.lost += lost
             tally.add(record.grade, before=True)
             if record.edition != writer.edition:
                 tally.older += 1
         shown.update()
+
+
+def _entered(opened: Gradebook, plan: Plan) -> dict[str, float] | None:
+    """The sum of each student's scores in the gradebook, which has to know the chapter as it is.
+
+    None for a chapter without scores.
+    """
+    points = {cell.id: cell.points for cell in _test_cells(plan.chapter, plan.source)}
+    gradebook.check_chapter(opened, plan.chapter, points)
+    return gradebook.entered(opened, plan.chapter, points.keys()) if points else None
+
+
+def _is_in(known: dict[str, float], grade: Grade) -> bool:
+    """Whether the gradebook has what was recorded, not only an older grade or none."""
+    score = known.get(grade.student)
+    return score is not None and math.isclose(score, grade.earned, abs_tol=1e-9)
 
 
 def _holds(plan: Plan, found: Found, record: Record) -> bool:

@@ -17,7 +17,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autograder.grading.marks import Assignment, Mark, Marks, Student
@@ -31,7 +31,7 @@ from autograder.grading.roster import (
     read_canvas,
     read_moodle,
 )
-from autograder.paths import UsageError
+from autograder.paths import CourseError, UsageError
 
 FORMATS = ("csv", "canvas", "moodle")
 IDENTIFIERS = tuple(MOODLE_COLUMNS)
@@ -90,14 +90,15 @@ def export(
     marks: Marks,
     style: str = "csv",
     roster: Path | None = None,
-    identifier: str = "username",
+    identifier: str | None = None,
     filling: Filling | None = None,
 ) -> Sheet:
     """The marks as a table in one of FORMATS.
 
     `roster` is a CSV file that Canvas or Moodle exported: who is in it decides who gets a row.
-    `identifier` says how Moodle is to find people, one of IDENTIFIERS. Raises UsageError for a
-    format or roster that does not fit.
+    `identifier` says how Moodle is to find people, one of IDENTIFIERS; by default as the roster
+    lets it, and without a roster by the user name. Raises UsageError for a format or roster that
+    does not fit, and CourseError for a roster with none of the students.
     """
     filling = filling or Filling()
     if style not in FORMATS:
@@ -109,7 +110,11 @@ def export(
     if style == "canvas":
         return as_canvas(marks, filling, read_canvas(roster) if roster else None)
     people = read_moodle(roster, identifier) if roster else None
-    return as_moodle(marks, filling, identifier, people)
+    sheet = as_moodle(marks, filling, identifier or "username", people)
+    if people is None or identifier is not None:
+        return sheet
+    how = f"Moodle is to find people by “{people.keys[0]}”: choose that when you import the file"
+    return replace(sheet, remarks=(*sheet.remarks, how))
 
 
 # ── the formats ─────────────────────────────────────────────────────────────────────────────────
@@ -217,18 +222,45 @@ def _people(
     if roster is None:
         return [(person_of(student), student) for student in marks.students], []
     found = match(marks.students, roster)
+    if marks.students and not found.pairs:
+        raise CourseError(_nobody(found, roster))
     return found.pairs, list(_left_out(found, roster))
 
 
 def _left_out(found: Match, roster: Roster) -> Iterator[str]:
     total = len(found.pairs) + len(found.students)
-    yield f"{len(found.pairs)} of {total} students found in the roster by {found.by}"
+    surely = len(found.pairs) - len(found.by_name)
+    if surely:
+        yield f"{surely} of {total} students found in the roster by {found.by}"
+    if found.by_name:
+        names = _names(student.id for student in found.by_name)
+        yield f"{len(found.by_name)} of {total} students found in the roster only by name: {names}"
+    if found.namesakes:
+        names = _names(student.id for student in found.namesakes)
+        yield f"not looked for by name, which several people share: {names}"
     if found.students:
         names = _names(student.id for student in found.students)
         yield f"left out, not in the roster, or not once: {names}"
     if found.people:
         names = _names(_roster_name(person, roster) for person in found.people)
         yield f"in the roster, not in the gradebook: {names}"
+
+
+def _nobody(found: Match, roster: Roster) -> str:
+    """Why a roster does not fit, with somebody of each side to compare."""
+    columns = ", ".join(f"“{key}”" for key in roster.keys if key in roster.columns)
+    lines = [
+        f"none of {len(found.students)} students is in the roster: not by what the gradebook knows "
+        f"of them and the columns {columns}, and no student id is the name of one person there"
+    ]
+    if found.namesakes:
+        lines.append(f"several people share a name: {_names(s.id for s in found.namesakes)}")
+    if found.people:
+        lines.append(
+            f"the gradebook has {printable(found.students[0].id)}, "
+            f"the roster {printable(_roster_name(found.people[0], roster))}"
+        )
+    return "\n".join(lines)
 
 
 def _roster_name(person: Person, roster: Roster) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -31,9 +31,10 @@ from nbgrader.api import (
 from nbgrader.api import Grade as Entry
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import BasePlugin
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import func, select
+from sqlalchemy.exc import DatabaseError
 
-from autograder.grading.engine import ExerciseGrade, Grade
+from autograder.grading.engine import Grade
 from autograder.grading.rebuild import OUR_FAULT, harmless_markdown
 from autograder.paths import CourseError, put_scripts_on_path
 from autograder.transplant import grading_of
@@ -97,18 +98,71 @@ def entering(
 ) -> Iterator[tuple[Callable[[Grade, datetime | None], None], Gradebook]]:
     """The gradebook of a class, opened, and what enters a grade and its time into it.
 
-    Raises CourseError where the gradebook cannot be written.
+    Raises CourseError where the gradebook cannot be opened or written.
     """
     put_scripts_on_path()
-    with Gradebook(course.db_url, course.course_id) as opened:
+    try:
+        opened = Gradebook(course.db_url, course.course_id)
+    except DatabaseError as error:
+        raise CourseError(
+            f"the gradebook cannot be opened: {error.orig} ({course.db_url})"
+        ) from None
 
-        def enter_one(grade: Grade, timestamp: datetime | None) -> None:
-            try:
-                enter(opened, grade, timestamp, late)
-            except OperationalError as error:
-                raise CourseError(f"the gradebook cannot be written: {error.orig}") from None
+    def enter_one(grade: Grade, timestamp: datetime | None) -> None:
+        try:
+            enter(opened, grade, timestamp, late)
+        except DatabaseError as error:
+            raise CourseError(f"the gradebook cannot be written: {error.orig}") from None
 
+    with opened:
         yield enter_one, opened
+
+
+# ── what the gradebook knows ────────────────────────────────────────────────────────────────────
+
+
+def check_chapter(gradebook: Gradebook, chapter: str, points: Mapping[str, float]) -> None:
+    """Refuse a chapter that the gradebook does not know with these `points` of its test cells.
+
+    Raises CourseError, which says what to run.
+    """
+    known = _points(gradebook, _original(gradebook, chapter).id)
+    for cell, worth in points.items():
+        _check_points(chapter, cell, worth, known.get(cell))
+
+
+def entered(gradebook: Gradebook, chapter: str, cells: Collection[str]) -> dict[str, float]:
+    """Student → the sum of what was entered for these test cells of the chapter, without a person.
+
+    Who has no submission there, or one without scores, is not in it.
+    """
+    query = (
+        select(SubmittedAssignment.student_id, func.sum(Entry.auto_score))
+        .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Entry, Entry.notebook_id == SubmittedNotebook.id)
+        .join(BaseCell, BaseCell.id == Entry.cell_id)
+        .where(SubmittedNotebook.notebook_id == _original(gradebook, chapter).id)
+        .where(BaseCell.name.in_(cells))
+        .group_by(SubmittedAssignment.student_id)
+    )
+    rows = gradebook.db.execute(query)
+    return {student: float(score) for student, score in rows if score is not None}
+
+
+def _original(gradebook: Gradebook, chapter: str) -> Notebook:
+    try:
+        return gradebook.find_notebook(chapter, chapter)
+    except MissingEntry:
+        raise CourseError(
+            f"the gradebook does not know {chapter}: "
+            f"run `nbgrader generate_assignment {chapter} --force` first"
+        ) from None
+
+
+def _points(gradebook: Gradebook, notebook: str) -> dict[str, float]:
+    """What the test cells of a notebook are worth, by name."""
+    columns = gradebook.db.query(GradeCell.name, GradeCell.max_score)
+    return dict(columns.filter_by(notebook_id=notebook).all())
 
 
 # ── the submission and its rows ─────────────────────────────────────────────────────────────────
@@ -119,13 +173,7 @@ def _submission(
 ) -> tuple[SubmittedAssignment, SubmittedNotebook]:
     """The student's submission and its notebook, made where they are not there, uncommitted."""
     db = gradebook.db
-    try:
-        original = gradebook.find_notebook(grade.chapter, grade.chapter)
-    except MissingEntry:
-        raise CourseError(
-            f"the gradebook does not know {grade.chapter}: "
-            f"run `nbgrader generate_assignment {grade.chapter}` first"
-        ) from None
+    original = _original(gradebook, grade.chapter)
     if db.get(Student, grade.student) is None:
         db.add(Student(id=grade.student))
         db.flush()
@@ -177,13 +225,9 @@ def _enter_scores(
     gradebook: Gradebook, grade: Grade, cells: Sequence[Any], notebook: SubmittedNotebook
 ) -> None:
     entries = _rows(gradebook, Entry, notebook)
-    points = dict(
-        gradebook.db.query(GradeCell.name, GradeCell.max_score)
-        .filter_by(notebook_id=notebook.notebook_id)
-        .all()
-    )
+    points = _points(gradebook, notebook.notebook_id)
     for one in grade.exercises:
-        _check_points(grade.chapter, one, points.get(one.cell))
+        _check_points(grade.chapter, one.cell, one.points, points.get(one.cell))
         entry = entries.pop(one.cell)
         if one.verdict == "grader_error":
             entry.needs_manual_grade = True
@@ -200,19 +244,23 @@ def _rows(gradebook: Gradebook, kind: Any, notebook: SubmittedNotebook) -> dict[
     return dict(query.filter(kind.notebook_id == notebook.id).all())
 
 
-def _check_points(chapter: str, one: ExerciseGrade, most: float | None) -> None:
-    if most != one.points:
+def _check_points(chapter: str, cell: str, worth: float, most: float | None) -> None:
+    if most != worth:
         has = "does not know it" if most is None else f"gives it {most:g} points"
         raise CourseError(
-            f"{chapter}: {one.cell} is worth {one.points:g} points, and the gradebook {has}: "
+            f"{chapter}: {cell} is worth {worth:g} points, and the gradebook {has}: "
             f"run `nbgrader generate_assignment {chapter} --force`"
         )
 
 
 def _score(entry: Any, score: float | None) -> None:
-    """As nbgrader's SaveAutoGrades: whoever gave a score by hand should see that ours changed."""
+    """Whoever gave a score by hand should see that ours changed.
+
+    nbgrader's SaveAutoGrades has them look again after every regrade, of the same answer too.
+    """
+    changed = entry.auto_score != score or entry.needs_manual_grade
+    entry.needs_manual_grade = score is None or (entry.manual_score is not None and changed)
     entry.auto_score = score
-    entry.needs_manual_grade = entry.manual_score is not None or score is None
 
 
 def _scores_of_people(grade: Grade, cells: Sequence[Any]) -> Iterator[tuple[str, float | None]]:

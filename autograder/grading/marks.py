@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import Any
 from nbgrader import api as nbgrader
 from nbgrader.api import Gradebook
 from sqlalchemy import case, func, select
+from sqlalchemy.exc import DatabaseError
 
 from autograder.grading import settings
+from autograder.grading.chapters import chapters_of, check_class, near
 from autograder.paths import CourseError, UsageError, put_scripts_on_path
 
 
@@ -80,12 +82,12 @@ def read_marks(directory: Path, chapters: Sequence[str] = ()) -> Marks:
     """The marks in the gradebook of the class in `directory`, students by their names.
 
     Without `chapters` these are the assignments that somebody submitted. Raises UsageError for a
-    chapter that the gradebook does not know and CourseError where there is no gradebook.
+    chapter that the class does not have and CourseError where no gradebook can be read.
     """
     with open_gradebook(directory) as gradebook:
         known = {assignment.name: assignment for assignment in gradebook.assignments}
         for chapter in chapters:
-            _refuse_unknown(chapter, known)
+            _refuse_unknown(directory, chapter, known)
         found = _marks(gradebook)
         submitted = {name for _, name in found}
         names = dict.fromkeys(chapters or sorted(submitted))
@@ -95,21 +97,40 @@ def read_marks(directory: Path, chapters: Sequence[str] = ()) -> Marks:
     return Marks(assignments, tuple(students), found)
 
 
-def open_gradebook(directory: Path) -> Gradebook:
-    """nbgrader's gradebook of the class in `directory`, where its configuration says it is."""
+@contextmanager
+def open_gradebook(directory: Path) -> Iterator[Gradebook]:
+    """nbgrader's gradebook of the class in `directory`, where its configuration says it is.
+
+    Raises CourseError where there is none, and for what cannot be read from it.
+    """
     course = settings.load(directory).course(directory)
     path = course.db_url.removeprefix("sqlite:///")
     if path != course.db_url and not Path(path).exists():
-        raise CourseError(f"{directory} holds no gradebook ({path}): name a class with --directory")
+        check_class(directory)
+        raise CourseError(
+            f"{directory.resolve()} holds no gradebook ({path}): "
+            "`nbgrader generate_assignment CHAPTER` makes it"
+        )
     put_scripts_on_path()
-    return Gradebook(course.db_url, course.course_id)
+    try:
+        with Gradebook(course.db_url, course.course_id) as opened:
+            yield opened
+    except DatabaseError as error:
+        raise CourseError(f"the gradebook ({path}) cannot be read: {error.orig}") from None
 
 
-def _refuse_unknown(chapter: str, known: Mapping[str, Any]) -> None:
-    if chapter not in known:
-        near = difflib.get_close_matches(chapter, known, n=3, cutoff=0.3)
-        hint = f": is it {' or '.join(near)}?" if near else ""
-        raise UsageError(f"the gradebook has no assignment {chapter!r}{hint}")
+def _refuse_unknown(directory: Path, chapter: str, known: Mapping[str, Any]) -> None:
+    if chapter in known:
+        return
+    own = chapters_of(directory)
+    if chapter in own:
+        raise CourseError(
+            f"the gradebook does not know {chapter}: "
+            f"run `nbgrader generate_assignment {chapter}` first"
+        )
+    raise UsageError(
+        f"this class has no chapter {chapter!r}{near(chapter, sorted({*known, *own}))}"
+    )
 
 
 def _students(gradebook: Gradebook) -> list[Student]:

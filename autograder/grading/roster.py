@@ -1,18 +1,23 @@
 """The people of a class as Canvas or Moodle exports them, matched with nbgrader's students.
 
-Nobody is matched by name: people share names. What identifies is an id, a login or an address,
-and only where it points to one person on both sides.
+What identifies is an id, a login or an address, and only where it points to one person on both
+sides. A name does not: people share names. It is compared only where a student id is one, as in a
+class whose submissions were downloaded from Moodle, and nothing better has found the student.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.grading.marks import Student
+from autograder.grading.printable import printable
 from autograder.paths import CourseError, UsageError
 
 CANVAS_KEYS = ("SIS Login ID", "SIS User ID", "ID")
@@ -31,6 +36,11 @@ IDENTITIES = {
     "email": "e-mail address",
 }
 """What nbgrader's gradebook knows of a student that may identify them elsewhere."""
+
+
+_SAMPLE = 16_384  # characters that tell how cells are separated
+# What the names of downloaded files, and the student ids made of them, lack.
+_NOT_IN_FILE_NAMES = re.compile(r"""[<>"&\\/\[\]*?+'`|:]""")
 
 
 @dataclass(frozen=True)
@@ -62,13 +72,16 @@ class Roster:
 class Match:
     """Who is who: `pairs` in the roster's order, and whoever is left over on each side.
 
-    `by` says in words what was compared.
+    `by` says in words what was compared. The students in `by_name` are found by nothing but their
+    names; those in `namesakes` would be, if they did not share them.
     """
 
     pairs: tuple[tuple[Person, Student], ...]
     students: tuple[Student, ...]
     people: tuple[Person, ...]
     by: str
+    by_name: tuple[Student, ...] = ()
+    namesakes: tuple[Student, ...] = ()
 
 
 def read_canvas(path: Path) -> Roster:
@@ -108,10 +121,11 @@ def read_canvas(path: Path) -> Roster:
     return Roster(columns, tuple(people), CANVAS_KEYS, worth)
 
 
-def read_moodle(path: Path, identifier: str) -> Roster:
+def read_moodle(path: Path, identifier: str | None = None) -> Roster:
     """Participants or grades exported from Moodle, with the column that `identifier` asks for.
 
-    Raises UsageError for a file without it.
+    Without one it is the column that identifies most people, a user name before an address. Raises
+    UsageError for a file without it.
     """
     columns, rows = _table(path)
     by_kind = {
@@ -120,12 +134,18 @@ def read_moodle(path: Path, identifier: str) -> Roster:
         for column in columns
         if column.casefold() in labels
     }
-    if identifier not in by_kind:
+    if not by_kind:
         raise UsageError(
-            f"{path} has no column for the {identifier}: its first line must name one of "
-            f"{', '.join(MOODLE_COLUMNS[identifier])}"
+            f"{path} is no list of people from Moodle: its first line must name a column Username, "
+            f"Email address or ID number, and names {printable(', '.join(columns))}"
         )
+    if identifier is not None and identifier not in by_kind:
+        others = " or ".join(f"--identifier {kind}" for kind in by_kind)
+        raise UsageError(f"{path} has no column for the {identifier}: use {others}")
     people = tuple(Person(dict(zip(columns, row, strict=False))) for row in rows)
+    if identifier is None:
+        # The first of equals is taken: max keeps the order.
+        identifier = max(by_kind, key=lambda kind: sum(bool(p.get(by_kind[kind])) for p in people))
     first = by_kind.pop(identifier)
     return Roster(columns, people, (first, *by_kind.values()), {})
 
@@ -134,7 +154,8 @@ def match(students: Iterable[Student], roster: Roster) -> Match:
     """Find each student's row; whoever is not found, or not found once, is left over.
 
     One column of the roster decides for the whole class, the one in which most students are found:
-    a number that is one person's login may be another's internal id.
+    a number that is one person's login may be another's internal id. Whom it does not find, a name
+    may.
     """
     known = tuple(students)
     # The first of equals is taken: max keeps the order.
@@ -143,12 +164,17 @@ def match(students: Iterable[Student], roster: Roster) -> Match:
         key=lambda pair: len(_pairs(known, roster, *pair)),
     )
     pairs = _pairs(known, roster, identity, key)
+    found = {student.id for student in pairs.values()}
+    named, namesakes = _named([s for s in known if s.id not in found], roster, pairs)
+    pairs |= named
     matched = {student.id for student in pairs.values()}
     return Match(
         tuple((roster.people[place], pairs[place]) for place in sorted(pairs)),
         tuple(student for student in known if student.id not in matched),
         tuple(p for place, p in enumerate(roster.people) if place not in pairs),
         f"{IDENTITIES[identity]} and “{key}”",
+        tuple(named[place] for place in sorted(named)),
+        tuple(namesakes),
     )
 
 
@@ -168,6 +194,55 @@ def _pairs(
     return {place: claimed[0] for place, claimed in claims.items() if len(claimed) == 1}
 
 
+def _named(
+    students: Sequence[Student], roster: Roster, taken: Iterable[int]
+) -> tuple[dict[int, Student], list[Student]]:
+    """Students whose id is the name of one person alone, by their rows; and those who share it."""
+    rows: dict[str, set[int]] = {}
+    for place, person in enumerate(roster.people):
+        for name in _spellings(person):
+            rows.setdefault(name, set()).add(place)
+    found: dict[int, list[Student]] = {}
+    namesakes = []
+    for student in students:
+        name = _plain(student.id)
+        places = rows.get(name, set())
+        # The number that tells people of one name apart in a download is in no roster.
+        shared = rows.get(re.sub(r" \d+$", "", name), set())
+        if len(places) == 1:
+            found.setdefault(min(places), []).append(student)
+        elif len(places) > 1 or len(shared) > 1:
+            namesakes.append(student)
+    namesakes += [s for claimed in found.values() if len(claimed) > 1 for s in claimed]
+    free = found.keys() - set(taken)
+    return {place: found[place][0] for place in free if len(found[place]) == 1}, namesakes
+
+
+def _spellings(person: Person) -> Iterator[str]:
+    """What a student id may be that is a person's first name and surname.
+
+    Moodle's files are called after "Student One", those of Canvas after "onestudent".
+    """
+    last, _, first = person.get("Student").replace(";", ",").partition(",")
+    if last and first:
+        yield _plain(f"{last}, {first}")
+        yield _plain(re.sub(r"[\W_]+", "", last + first))
+    first = first or person.get("First name")
+    last = last or person.get("Last name") or person.get("Surname")
+    if first and last:
+        yield _plain(f"{first} {last}")
+
+
+def _plain(name: str) -> str:
+    """A name as it is compared: without capitals and without what a file's name lacks.
+
+    >>> _plain(" Zoe\u0308  O'Neill ")
+    'zoë oneill'
+    """
+    name = unicodedata.normalize("NFC", name.replace("_", " ")).casefold()
+    return " ".join(_NOT_IN_FILE_NAMES.sub("", name).split()).strip(" .")
+
+
 def _table(path: Path) -> tuple[tuple[str, ...], Sequence[Sequence[str]]]:
     """The columns and the rows of a CSV file with commas or, as some exports have, semicolons."""
     try:
@@ -176,10 +251,8 @@ def _table(path: Path) -> tuple[tuple[str, ...], Sequence[Sequence[str]]]:
         raise CourseError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise CourseError(f"{path} is no UTF-8 text: export it again, as UTF-8") from None
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)))
     except csv.Error as error:
         raise CourseError(f"{path} is no CSV file: {error}") from None
     rows = [row for row in rows if any(cell.strip() for cell in row)]
@@ -187,3 +260,17 @@ def _table(path: Path) -> tuple[tuple[str, ...], Sequence[Sequence[str]]]:
         raise UsageError(f"{path} is empty")
     columns = tuple(column.strip() for column in rows[0])
     return columns, [row + [""] * (len(columns) - len(row)) for row in rows[1:]]
+
+
+def _delimiter(text: str) -> str:
+    """What separates cells; an assignment's title may hold the others.
+
+    >>> _delimiter("Student;ID;Section;Stride, padding, pooling, batches (7)\\nOne, A;1;S;2\\n")
+    ';'
+    """
+    first = text.split("\n", 1)[0]
+    candidates = [one for one in ",;\t" if one in first]
+    if len(candidates) > 1:
+        with contextlib.suppress(csv.Error):  # undecided
+            return csv.Sniffer().sniff(text[:_SAMPLE], "".join(candidates)).delimiter
+    return max(",;\t", key=first.count)

@@ -73,7 +73,8 @@ def _grade(converter: Autograde, chapter: str) -> Tally:
         jobs = min(len(os.sched_getaffinity(0)), found)
         converter.run_pre_convert_hook()
         try:
-            tally = grade_class(root, request, lambda: LocalPool(jobs), enter=enter)
+            pool = partial(LocalPool, jobs)
+            tally = grade_class(root, request, pool, enter=enter, opened=opened)
         except CourseError as error:
             if "no exercise is called" in str(error):
                 raise CourseError(f"{error}\n{OWN_WAY.format(chapter)}") from None

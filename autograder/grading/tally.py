@@ -13,7 +13,8 @@ from autograder.verdict import VERDICTS
 class Tally:
     """Counts over submissions; of no submission more than a line is kept.
 
-    `before` counts what an earlier run recorded, `older` what another edition of the course did.
+    `before` counts what an earlier run recorded, `older` what another edition of the course did,
+    `lost` what the gradebook had lost and was entered again.
     `verdicts` counts exercises, `problems` says why somebody has no notebook to judge, and
     `unmarked` why somebody has no marks, in part or at all.
     """
@@ -23,6 +24,7 @@ class Tally:
     before: int = 0
     refused: int = 0
     older: int = 0
+    lost: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     earned: float = 0.0
     points: float = 0.0
@@ -83,6 +85,10 @@ class Tally:
             lines.append(f"  exercises: {self.counts()}")
         if self.nothing_attempted:
             lines.append(f"  nothing attempted: {submissions_text(self.nothing_attempted)}")
+        if self.lost:
+            lines.append(
+                f"  not in the gradebook any more, entered again: {submissions_text(self.lost)}"
+            )
         if self.older:
             lines.append(
                 f"  judged by another edition of this course: {submissions_text(self.older)}; "

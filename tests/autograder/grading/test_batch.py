@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -128,6 +129,38 @@ def test_another_time_of_handing_in_is_entered_and_not_judged(fake, room):
     (room / "submitted/ada" / CHAPTER / "timestamp.txt").write_text("2026-11-20 14:00:00 UTC")
     assert run(fake, room)[1] == []
     assert {row[1] for row in fake.marks(room)} == {"2026-11-20 14:00:00.000000"}
+
+
+def test_what_the_gradebook_has_lost_is_entered_again(fake, room):
+    for student in ("ada", "bob", "eve"):
+        fake.hand_in(room, student, "total 1", "mean 0.5")
+    run(fake, room, students=("ada",))
+    shutil.copy(room / "gradebook.db", room / "backup.db")
+    fake.hand_in(room, "ada", "total 0.5", "mean 0.5")
+    run(fake, room)
+    before = fake.state(room)
+    # The backup knows an older submission of ada's, and none of the others'.
+    shutil.copy(room / "backup.db", room / "gradebook.db")
+    tally, judged = run(fake, room)
+    assert (judged, tally.before, tally.lost) == ([], 3, 3)
+    assert fake.state(room) == before
+    assert "  not in the gradebook any more, entered again: 3 submissions" in tally.summary(CHAPTER)
+    assert run(fake, room)[0].lost == 0
+
+
+@pytest.mark.parametrize(
+    "statement", ["delete from base_cell", "update grade_cells set max_score=9"]
+)
+def test_what_the_gradebook_does_not_know_is_said_before_anything_starts(fake, room, statement):
+    fake.hand_in(room, "ada", "total 1")
+    with sqlite3.connect(room / "gradebook.db") as connection:
+        connection.execute(statement)
+    connection.close()
+    with pytest.raises(CourseError, match=f"nbgrader generate_assignment {CHAPTER} --force"):
+        run(fake, room, start=pytest.fail)
+    (room / "gradebook.db").unlink()
+    with pytest.raises(CourseError, match=f"does not know {CHAPTER}: run"):
+        run(fake, room, start=pytest.fail)
 
 
 def test_some_students_and_some_exercises(fake, room):
@@ -352,3 +385,8 @@ def test_the_command_line(fake, room, monkeypatch):
         2,
         "course grade: this class has no chapter 'ch98': is it ch99_sums?\n",
     )
+    (room / "gradebook.db").write_text("garbage, and more of it than a header has")
+    for command in (arguments, ["export", "--directory", str(room)]):
+        done = CliRunner().invoke(cli.main, command, prog_name="course")
+        assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+        assert "file is not a database" in done.stderr

@@ -124,14 +124,26 @@ def test_only_chapters_that_somebody_submitted_unless_named(class_dir):
     assert [a.name for a in read_marks(class_dir).assignments] == list(CHAPTERS)
     named = read_marks(class_dir, ["ch03_unused"])
     assert named.assignments == (Assignment("ch03_unused", 9.0),)
-    with pytest.raises(UsageError, match="no assignment 'ch01': is it ch01_doubling"):
+    with pytest.raises(UsageError, match=r"no chapter 'ch01': is it ch01_doubling\?"):
         read_marks(class_dir, ["ch01"])
 
 
 def test_no_gradebook_is_said_and_none_is_made(tmp_path):
+    with pytest.raises(UsageError, match="holds no class: name one with --directory"):
+        read_marks(tmp_path)
+    (tmp_path / "source").mkdir()
     with pytest.raises(CourseError, match="holds no gradebook"):
         read_marks(tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert os.listdir(tmp_path) == ["source"]
+
+
+def test_a_damaged_gradebook_is_a_line(tmp_path):
+    (tmp_path / "gradebook.db").write_text("garbage\n")
+    done = course("export", "--directory", tmp_path)
+    assert done.exit_code == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("course export: the gradebook (")
+    assert done.stderr.endswith("cannot be read: file is not a database\n")
 
 
 def test_the_class_says_where_its_gradebook_is(class_dir, tmp_path):
@@ -223,6 +235,19 @@ def test_canvas_rosters_of_other_shapes(tmp_path, separator):
     assert rows[2] == ["One, A B", "1", "", "login1", "i1", "canvas.example.org", "S", "1"]
 
 
+def test_separators_are_told_apart_by_the_rows(tmp_path):
+    roster = tmp_path / "roster.csv"
+    roster.write_text(
+        "Student;ID;Section;Stride, padding, pooling, batches (7)\n"
+        "    Points Possible;;;9\nOne, A;1;S;\nTwo, B;2;S;3\n"
+    )
+    found = read_canvas(roster)
+    assert found.columns[:3] == ("Student", "ID", "Section")
+    assert [p.get("Student") for p in found.people] == ["One, A", "Two, B"]
+    roster.write_text('Student,ID,Section,"a; b; c; d; e (7)"\n"One, A",1,"S; T; U",\n')
+    assert read_canvas(roster).people[0].get("Section") == "S; T; U"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -304,6 +329,72 @@ def test_a_shared_address_finds_nobody_for_moodle():
     assert sheet.remarks[-1].endswith("of their own: a, b")
 
 
+def test_the_roster_decides_how_moodle_finds_people(class_dir, tmp_path):
+    roster = tmp_path / "moodle.csv"
+    roster.write_text("First name,Last name,ID number,Email address\nZoë,O'Neill,,z@x.org\n")
+    sheet = export(read_marks(class_dir), "moodle", roster)
+    assert parsed(sheet)[1][0] == "z@x.org"
+    assert sheet.remarks[-1].startswith("Moodle is to find people by “Email address”")
+    with pytest.raises(UsageError, match="no column for the username: use --identifier email or "):
+        export(read_marks(class_dir), "moodle", roster, "username")
+    roster.write_text("First name,Surname\nZoë,O'Neill\n")
+    with pytest.raises(UsageError, match="ID number, and names First name, Surname"):
+        export(read_marks(class_dir), "moodle", roster)
+
+
+# ── names ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("site", "row", "student"),
+    [
+        ("moodle", "Zoë,O'Neill,z@x.org", "zoe\u0308  ONeill"),
+        ("moodle", "Ann,Lee Jr.,a@x.org", "Ann Lee Jr"),
+        ("canvas", '"Smith-Jones, Ann",1,A', "smithjonesann"),
+        ("canvas", '"Smith-Jones, Ann",1,A', "Ann Smith-Jones"),
+        ("canvas", '"Smith-Jones, Ann",1,A', "Smith-Jones, Ann"),
+    ],
+)
+def test_a_student_id_that_is_a_name_finds_its_person(tmp_path, site, row, student):
+    roster = tmp_path / "roster.csv"
+    header = {"moodle": "First name,Last name,Email address", "canvas": "Student,ID,Section"}[site]
+    roster.write_text(f"{header}\n{row}\n")
+    marks = Marks((Assignment("ch", 1),), (Student(student),), {(student, "ch"): Mark(1, 0, True)})
+    sheet = export(marks, site, roster)
+    assert len([r for r in parsed(sheet) if r[-1] == "1"]) == (1 if site == "moodle" else 2)
+    assert f"1 of 1 students found in the roster only by name: {student}" in sheet.remarks
+
+
+def test_a_name_finds_only_whom_nothing_better_finds_and_nobody_who_shares_it(tmp_path):
+    roster = tmp_path / "roster.csv"
+    roster.write_text(
+        "First name,Surname,Username,Email address\n"
+        "Ann,Lee,lee,a@x.org\nBo,Ray,ray,b@x.org\nBo,Ray,ray2,c@x.org\nCy,Day,day,d@x.org\n"
+        "Di,Fox,fox,e@x.org\n"
+    )
+    ids = ["lee", "Ann Lee", "Bo Ray", "Bo Ray 4711", "Cy Day", "cy day", "Di Fox", "Ed Oak"]
+    found = match(map(Student, ids), read_moodle(roster))
+    pairs = {student.id: person.get("Username") for person, student in found.pairs}
+    assert pairs == {"lee": "lee", "Di Fox": "fox"}
+    assert [s.id for s in found.by_name] == ["Di Fox"]
+    assert [s.id for s in found.namesakes] == ["Bo Ray", "Bo Ray 4711", "Cy Day", "cy day"]
+    assert [p.get("Username") for p in found.people] == ["ray", "ray2", "day"]
+
+
+def test_a_roster_with_none_of_the_students_is_an_error(class_dir, tmp_path):
+    roster = tmp_path / "moodle.csv"
+    roster.write_text("First name,Surname,Email address\nAnn,Lee,a@x.org\n")
+    output = tmp_path / "out.csv"
+    done = course(
+        *("export", "--directory", class_dir, "--format", "moodle"),
+        *("--roster", roster, "--output", output),
+    )
+    assert done.exit_code == 1
+    assert "course export: none of 4 students is in the roster" in done.stderr
+    assert "the gradebook has student04, the roster a@x.org" in done.stderr
+    assert not output.exists()
+
+
 # ── text ────────────────────────────────────────────────────────────────────────────────────────
 
 # Whatever a gradebook can hold: all that UTF-8 can say.
@@ -376,7 +467,8 @@ def test_control_characters_reach_no_terminal():
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["nonsense"], "course export: the gradebook has no assignment 'nonsense'"),
+        (["nonsense"], "course export: this class has no chapter 'nonsense'; it has ch01_doubling"),
+        (["chapter2"], "course export: this class has no chapter 'chapter2': is it ch02_halving?"),
         (["--roster", "x.csv"], "course export: a roster is for the formats canvas and moodle"),
         (["--format", "xls"], "course export: Invalid value for '--format'"),
     ],

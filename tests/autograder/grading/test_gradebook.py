@@ -14,7 +14,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
 
 from autograder.grading.engine import ExerciseGrade, Grade
-from autograder.grading.gradebook import NO_RESPONSE, enter
+from autograder.grading.gradebook import NO_RESPONSE, check_chapter, enter, entered, entering
 from autograder.grading.late import PercentPerDay
 from autograder.grading.rebuild import OUR_FAULT, rebuild
 from autograder.paths import CourseError, put_scripts_on_path
@@ -202,6 +202,19 @@ def test_what_a_person_gave_stays(gradebook):
     assert (comment.comment, comments["halve"]) == ("Nearly!", NO_RESPONSE)
 
 
+def test_what_a_person_gave_is_looked_at_again_only_where_ours_changed(gradebook):
+    """nbgrader asks for it after every regrade: a class's marks would be unfinished each time."""
+    enter(gradebook, graded())
+    entry = gradebook.find_grade("test_halve", CHAPTER, CHAPTER, "ada")
+    entry.manual_score, entry.needs_manual_grade = 1.5, False
+    gradebook.db.commit()
+    enter(gradebook, graded())
+    assert rows(gradebook)[0]["test_halve"] == (0.5, 1.5, False)
+    enter(gradebook, graded(halve=2.0))
+    enter(gradebook, graded(halve=2.0))  # still waiting, though this time nothing changed
+    assert rows(gradebook)[0]["test_halve"] == (2.0, 1.5, True)
+
+
 def test_our_fault_is_no_mark(gradebook):
     enter(gradebook, graded(double=2.0))
     faulty = graded(double=0.0, halve=1.0, verdicts=("grader_error", "partial"))
@@ -248,7 +261,7 @@ def test_a_submission_older_than_its_notebook(gradebook):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"chapter": "ch98"}, CourseError, "run `nbgrader generate_assignment ch98` first"),
+        ({"chapter": "ch98"}, CourseError, "run `nbgrader generate_assignment ch98 --force` first"),
         ({"exercises": (one("triple", 1, 1),)}, CourseError, "does not know it"),
         ({"exercises": (one("double", 1, 4),)}, CourseError, "gives it 3 points"),
         ({"exercises": (one("double", 3.5, 3),)}, ValueError, r"earned \(=3.5\) must lie"),
@@ -264,6 +277,29 @@ def test_refused_and_nothing_entered(gradebook, change, error, message):
         enter(gradebook, dataclasses.replace(graded(), **change))
     assert dump(gradebook) == before
     assert [student.id for student in gradebook.students] == ["bob"]
+
+
+def test_what_the_gradebook_knows(gradebook):
+    points = {"test_double": 3.0, "test_halve": 2.0}
+    check_chapter(gradebook, CHAPTER, points)
+    with pytest.raises(CourseError, match="test_double is worth 4 points, and the gradebook gives"):
+        check_chapter(gradebook, CHAPTER, points | {"test_double": 4.0})
+    with pytest.raises(CourseError, match="does not know ch98"):
+        check_chapter(gradebook, "ch98", points)
+    assert entered(gradebook, CHAPTER, points) == {}
+    enter(gradebook, graded())
+    enter(gradebook, graded(0.0, 0.0, student="bob"))
+    gradebook.add_student("eve")  # who has handed in nothing
+    assert entered(gradebook, CHAPTER, points) == {"ada": 3.5, "bob": 0.0}
+
+
+def test_what_is_no_gradebook_is_said_in_a_line(tmp_path):
+    (tmp_path / "gradebook.db").write_text("garbage, and more of it than a header has")
+    with (
+        pytest.raises(CourseError, match="cannot be opened: file is not a database"),
+        entering(CourseDirectory(root=str(tmp_path)), None),
+    ):
+        pass
 
 
 # ── lateness ────────────────────────────────────────────────────────────────────────────────────
