@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -364,6 +365,7 @@ def export(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw it: a .png, .svg, .pdf or .html file.",
 )
+@click.option("--describe", is_flag=True, help="Print what the figure shows in words, too.")
 def statistics(
     chapter: str,
     directory: Path,
@@ -371,6 +373,7 @@ def statistics(
     least: int,
     as_json: bool,
     figures: tuple[Path, ...],
+    describe: bool,
 ) -> None:
     """Count how many of a class pass each aspect of CHAPTER's exercises, and the common mistakes.
 
@@ -378,17 +381,24 @@ def statistics(
     """
     from autograder.grading import statistics as counting
 
+    if describe and (as_json or not figures):
+        raise UsageError("--describe goes with --figure, and not with --json")
     when = None if since is None else counting.since_when(since)
     found = counting.read(directory, chapter, when, least)
+    if figures:
+        from autograder.grading import statistics_figure as figure
+
+        for path in figures:
+            figure.check(path)
     click.echo(json.dumps(found.to_json()) if as_json else counting.as_text(found))
     if figures:
-        from autograder.grading.statistics_figure import draw, save
-
-        drawn = draw(found)
+        drawn = figure.draw(found)
+        click.echo(err=as_json)
         for path in figures:
-            save(drawn, path)
-        if not as_json:
-            click.echo(f"\n{drawn.alt}")
+            figure.save(drawn, path)
+            click.echo(f"wrote {path}", err=as_json)
+        if describe:
+            click.echo(f"\n{fill(drawn.alt, counting.WIDTH)}")
 
 
 @main.command(short_help="List every exercise.")

@@ -6,6 +6,7 @@ comes out of here: exercises, aspects and mistakes have the course's own names.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 from autograder import exercises
 from autograder.exercise import Exercise, QuestionExercise
 from autograder.grading import record as records
+from autograder.grading.chapters import chapters_of, check_class, near
 from autograder.grading.engine import ExerciseGrade
 from autograder.grading.record import Record
 from autograder.paths import CourseError, UsageError
@@ -98,7 +100,8 @@ class ChapterStatistics:
     """A chapter in numbers.
 
     `unreadable` submissions held no notebook that could be judged; the exercises leave them out.
-    `undated` ones are left out altogether, since it is not known when they came.
+    `undated` ones are left out altogether, since it is not known when they came; so are `withdrawn`
+    ones, which were graded and then taken away.
     """
 
     chapter: str
@@ -108,6 +111,7 @@ class ChapterStatistics:
     since: datetime | None = None
     undated: int = 0
     damaged: int = 0
+    withdrawn: int = 0
     least: int = 1
 
     def to_json(self) -> dict[str, Any]:
@@ -119,6 +123,7 @@ class ChapterStatistics:
             "unreadable": self.unreadable,
             "undated": self.undated,
             "damaged": self.damaged,
+            "withdrawn": self.withdrawn,
             "exercises": [
                 {
                     "exercise": one.exercise,
@@ -149,15 +154,35 @@ def read(
 ) -> ChapterStatistics:
     """The statistics of a chapter of the class in `directory`.
 
-    Only of what was handed in at or after `since` (UTC, without a time zone), if it is given.
-    Raises CourseError where nothing is graded.
+    Only of what was handed in at or after `since` (UTC, without a time zone), if it is given, and
+    is still in ``submitted/``. Raises UsageError for a chapter that the class does not have, and
+    CourseError where nothing is graded.
     """
     students = records.recorded(directory, chapter)
-    found = [records.load(directory, chapter, student) for student in students]
     if not students:
-        raise CourseError(f"{directory} holds no graded submission of {chapter}")
+        raise _nothing(directory, chapter)
+    here = [s for s in students if os.path.lexists(directory / "submitted" / s / chapter)]
+    found = [records.load(directory, chapter, student) for student in here]
     whole = [record for record in found if record is not None]
-    return count(chapter, whole, since, least, damaged=len(found) - len(whole))
+    return count(
+        chapter,
+        whole,
+        since,
+        least,
+        damaged=len(found) - len(whole),
+        withdrawn=len(students) - len(here),
+    )
+
+
+def _nothing(directory: Path, chapter: str) -> CourseError:
+    """Why there is nothing to count."""
+    check_class(directory)
+    known = chapters_of(directory)
+    if chapter not in known:
+        return UsageError(f"this class has no chapter {chapter!r}{near(chapter, known)}")
+    return CourseError(
+        f"{directory.resolve()} holds no graded submission of {chapter}: `course grade {chapter}`"
+    )
 
 
 def count(
@@ -166,6 +191,7 @@ def count(
     since: datetime | None = None,
     least: int = 1,
     damaged: int = 0,
+    withdrawn: int = 0,
 ) -> ChapterStatistics:
     """The statistics of records."""
     given = list(graded)
@@ -187,6 +213,7 @@ def count(
         since=since,
         undated=len(undated),
         damaged=damaged,
+        withdrawn=withdrawn,
         least=least,
     )
 
@@ -304,7 +331,10 @@ def heading(statistics: ChapterStatistics) -> str:
 
 
 def what_to_see(statistics: ChapterStatistics) -> Iterator[str]:
-    """The hardest aspect and the commonest mistake of the chapter, a line each."""
+    """The hardest aspect and the commonest mistake of the chapter, a line each.
+
+    What one alone made is no common mistake.
+    """
     tried = [one for one in statistics.exercises if one.attempted]
     aspects = [(a.passed.low / one.attempted, one, a) for one in tried for a in one.aspects]
     if aspects:
@@ -314,10 +344,15 @@ def what_to_see(statistics: ChapterStatistics) -> Iterator[str]:
             yield "everybody passes every aspect of what they attempted"
         else:
             yield f"hardest: “{aspect.name}” of {one.exercise}, {passed}"
-    mistakes = [(m.count.low, one, m) for one in tried for m in one.mistakes if m.id != OTHERS]
+    mistakes = [(m.count.low, one, m) for one in tried for m in one.mistakes if common(m)]
     if mistakes:
         _, one, mistake = max(mistakes, key=lambda found: found[0])
         yield f"commonest mistake: {mistake.id} in {one.exercise}, made by {mistake.count}"
+
+
+def common(mistake: Mistake) -> bool:
+    """Whether several students made the same mistake."""
+    return mistake.id != OTHERS and mistake.count.low > 1
 
 
 def remarks(statistics: ChapterStatistics) -> Iterator[str]:
@@ -331,6 +366,9 @@ def remarks(statistics: ChapterStatistics) -> Iterator[str]:
     if statistics.damaged:
         number = _many(statistics.damaged, "record")
         yield f"left out: {number} that cannot be read: `course grade` makes them anew"
+    if statistics.withdrawn:
+        number = _many(statistics.withdrawn, "graded submission")
+        yield f"left out: {number} no longer in submitted/"
     if statistics.least == 1 and 0 < statistics.submissions < 10:
         yield "so few submissions: a row may point at one student; --least 3 merges the rare ones"
 

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 
 from autograder.grading.record import write_file
 from autograder.grading.statistics import (
-    OTHERS,
     AspectCount,
     ChapterStatistics,
     ExerciseStatistics,
     Mistake,
+    common,
     heading,
     remarks,
     what_to_see,
@@ -37,19 +37,24 @@ LIGHT = "#dcdcdc"
 def draw(statistics: ChapterStatistics) -> Described:
     """Bars for the aspects of each exercise, in its order, and for its commonest mistakes.
 
-    Raises CourseError where nobody attempted anything.
+    Where there is no mistake in common, the aspects stand alone. Raises CourseError where nobody
+    attempted anything.
     """
     shown = [one for one in statistics.exercises if one.attempted]
     if not shown:
         raise CourseError(f"nobody attempted an exercise of {statistics.chapter}: nothing to draw")
     heights = [LINE * max(_aspect_lines(one), _mistake_lines(one)) for one in shown]
-    fig = Figure(figsize=(11.0, 1.2 + sum(heights) + 0.62 * len(shown)))
+    columns = 2 if any(_shown_mistakes(one) for one in shown) else 1
+    width = 11.0 if columns == 2 else 7.0
+    fig = Figure(figsize=(width, 1.2 + sum(heights) + 0.62 * len(shown)))
     fig.set_layout_engine("constrained", h_pad=0.09, w_pad=0.1)
-    grid = fig.add_gridspec(len(shown), 2, height_ratios=heights, width_ratios=(1.0, 1.15))
+    ratios = (1.0, 1.15)[:columns]
+    grid = fig.add_gridspec(len(shown), columns, height_ratios=heights, width_ratios=ratios)
     most = max((m.count.high for one in shown for m in one.mistakes), default=1)
     for row, one in enumerate(shown):
         _draw_aspects(fig.add_subplot(grid[row, 0]), one, heights[row])
-        _draw_mistakes(fig.add_subplot(grid[row, 1]), one, heights[row], most)
+        if _shown_mistakes(one):
+            _draw_mistakes(fig.add_subplot(grid[row, 1]), one, heights[row], most)
     title = "\n".join((heading(statistics), *what_to_see(statistics)))
     fig.suptitle(title, fontsize=12, color=INK)
     # Laid out once: every drawing would move things a little, and change the files.
@@ -61,12 +66,19 @@ def draw(statistics: ChapterStatistics) -> Described:
 def save(drawn: Described, path: Path) -> None:
     """Write the figure in the format that its name ends in, with its text where that can hold it.
 
-    The same figure gives the same bytes. Raises UsageError for another ending than FORMATS.
+    The same figure gives the same bytes. Raises what `check` raises.
     """
+    check(path)
     ending = path.suffix.lower()
-    if ending not in FORMATS:
-        raise UsageError(f"{path} must end in one of {', '.join(FORMATS)}")
     write_file(path, _page(drawn) if ending == ".html" else _image(drawn, ending[1:]))
+
+
+def check(path: Path) -> None:
+    """Raise UsageError for another ending than FORMATS, CourseError for a missing directory."""
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"{path} must end in one of {', '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise CourseError(f"{path} cannot be written: there is no directory {path.parent}")
 
 
 # ── drawing ─────────────────────────────────────────────────────────────────────────────────────
@@ -108,8 +120,7 @@ def _share(aspect: AspectCount, attempted: int) -> str:
 
 
 def _shown_mistakes(one: ExerciseStatistics) -> Sequence[Mistake]:
-    """The commonest; a mistake that one alone made is not common."""
-    return [m for m in one.mistakes if m.id != OTHERS and m.count.high > 1][:MISTAKES]
+    return [mistake for mistake in one.mistakes if common(mistake)][:MISTAKES]
 
 
 def _message(mistake: Mistake) -> list[str]:
@@ -122,7 +133,7 @@ def _mistake_height(mistake: Mistake) -> float:
 
 
 def _mistake_lines(one: ExerciseStatistics) -> float:
-    return max(1.5, sum(_mistake_height(m) for m in _shown_mistakes(one)))
+    return sum(_mistake_height(m) for m in _shown_mistakes(one))
 
 
 def _draw_mistakes(ax: Axes, one: ExerciseStatistics, height: float, most: int) -> None:
@@ -151,7 +162,7 @@ def _draw_mistakes(ax: Axes, one: ExerciseStatistics, height: float, most: int) 
             parse_math=False,
         )
         top += _mistake_height(mistake)
-    title = "common mistakes" if top else "no mistake in common"
+    title = "common mistakes"
     if len(one.mistakes) > len(_shown_mistakes(one)):
         title += " (rarer ones in the table)"
     _bare(ax, height, most * 1.9)

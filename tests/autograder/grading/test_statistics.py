@@ -208,6 +208,21 @@ def test_the_figure_speaks_in_every_format(tmp_path):
         save(drawn, tmp_path / "x.gif")
 
 
+def test_nothing_in_common_is_not_drawn():
+    rows = [
+        record("a", graded("partial", ASPECTS[:1], "before_only")),
+        record("b", graded("partial", ASPECTS[:1], "after_only")),
+    ]
+    found = count(CHAPTER, rows)
+    drawn = draw(found)
+    assert len(drawn.figure.axes) == 1
+    assert "commonest mistake" not in drawn.figure.get_suptitle() + as_text(found)
+    assert "1 × before_only" in as_text(found)
+    both = draw(count(CHAPTER, [*rows, *rows])).figure
+    assert "commonest mistake: after_only in zero_pad, made by 2" in both.get_suptitle()
+    assert len(both.axes) == 2
+
+
 def test_nothing_to_draw():
     with pytest.raises(CourseError, match="nobody attempted"):
         draw(count(CHAPTER, [record("a", graded("not_attempted"))]))
@@ -220,6 +235,7 @@ def test_nothing_to_draw():
 def class_dir(tmp_path):
     for one in some_class():
         records.save(tmp_path, one, sync=False)
+        (tmp_path / "submitted" / one.grade.student / CHAPTER).mkdir(parents=True)
     return tmp_path
 
 
@@ -241,12 +257,40 @@ def test_the_command(class_dir):
     assert one["aspects"][0] == {"name": ASPECTS[0], "weight": 1.0, "passed": [3, 4]}
     assert one["verdicts"] == {"others": 7}
     assert figure.exists()
+    assert done.stderr == f"\nwrote {figure}\n"
+
+
+def test_the_figure_is_announced_and_described_when_asked(class_dir):
+    arguments = ("statistics", CHAPTER, "--directory", class_dir)
+    figure = class_dir / "hard.svg"
+    table = as_text(read(class_dir, CHAPTER))
+    assert course(*arguments, "--figure", figure).stdout == f"{table}\n\nwrote {figure}\n"
+    done = course(*arguments, "--figure", figure, "--describe")
+    said = done.stdout.partition(f"wrote {figure}\n\n")[2]
+    assert " ".join(said.split()) == alternative(read(class_dir, CHAPTER))
+    assert max(map(len, said.splitlines())) <= 100
+    assert course(*arguments, "--describe").exit_code == 2
+
+    done = course(*arguments, "--figure", class_dir / "missing" / "hard.svg")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"there is no directory {class_dir / 'missing'}\n")
+    assert not (class_dir / "missing").exists()
+
+
+def test_what_was_withdrawn_is_not_counted(class_dir):
+    (class_dir / "submitted" / "student01" / CHAPTER).rmdir()
+    found = read(class_dir, CHAPTER)
+    assert (found.submissions, found.withdrawn) == (7, 1)
+    assert "left out: 1 graded submission no longer in submitted/" in as_text(found)
+    assert found.to_json()["withdrawn"] == 1
 
 
 def test_a_damaged_record_and_a_hostile_name_are_no_matter(class_dir):
     place = records.record_path(class_dir, CHAPTER, "student01").parent
     (place / "\x1b[2Jstudent.json").write_text("{")
     (place / "empty.json").write_text('{"format": 1, "grade": 3}')
+    for student in ("\x1b[2Jstudent", "empty"):
+        (class_dir / "submitted" / student / CHAPTER).mkdir(parents=True)
     found = read(class_dir, CHAPTER)
     assert (found.submissions, found.damaged) == (8, 2)
     done = course("statistics", CHAPTER, "--directory", class_dir)
@@ -256,6 +300,18 @@ def test_a_damaged_record_and_a_hostile_name_are_no_matter(class_dir):
 
 def test_nothing_graded_is_a_line(tmp_path):
     done = course("statistics", CHAPTER, "--directory", tmp_path)
+    assert done.exit_code == 2
+    assert done.stderr.endswith(f"{tmp_path} holds no class: name one with --directory\n")
+
+    (tmp_path / "source" / CHAPTER).mkdir(parents=True)
+    (tmp_path / "source" / CHAPTER / f"{CHAPTER}.ipynb").touch()
+    done = course("statistics", CHAPTER, "--directory", tmp_path)
     assert done.exit_code == 1
-    assert done.stderr.startswith("course statistics: ")
-    assert done.stderr.endswith(f"holds no graded submission of {CHAPTER}\n")
+    assert f"holds no graded submission of {CHAPTER}: `course grade {CHAPTER}`" in done.stderr
+
+    done = course("statistics", "chapter2", "--directory", tmp_path)
+    assert done.exit_code == 2
+    assert (
+        done.stderr
+        == f"course statistics: this class has no chapter 'chapter2': is it {CHAPTER}?\n"
+    )
