@@ -119,6 +119,8 @@ def grade_class(
         stack.enter_context(only_writer(_class_directory(directory)))
         plan = _plan(directory, request)
         found = submissions(directory, plan.chapter, request.students)
+        if not found:
+            raise CourseError(f"{directory}/submitted/*/{plan.chapter} holds nothing to grade")
         if enter is None:
             own = settings.load(directory)
             entering = gradebook.entering(own.course(directory), own.late_policy())
@@ -135,7 +137,8 @@ def grade_class(
         if first is not None:
             pool = start()
             stack.callback(pool.close)
-            shown.say(f"{plan.chapter}: {submissions_text(len(found))}, {pool.slots} at once")
+            at_once = min(pool.slots, len(found))
+            shown.say(f"{plan.chapter}: {submissions_text(len(found))}, {at_once} at once")
             try:
                 _judge_all(plan, _chained(first, jobs), pool, judge, writer, tally, shown, stop)
             except CourseError as error:
@@ -400,7 +403,14 @@ def command(
 
         start = partial(Cluster, scheduler)
     else:
-        start = partial(LocalPool, jobs or len(os.sched_getaffinity(0)))
+        processors = len(os.sched_getaffinity(0))
+        if jobs is not None and jobs > processors:
+            print(
+                f"--jobs {jobs} is more than the {processors} processors here: "
+                "that takes memory, and is no faster",
+                file=sys.stderr,
+            )
+        start = partial(LocalPool, jobs or processors)
     try:
         tally = grade_class(directory, request, start)
     except (Interrupted, KeyboardInterrupt):

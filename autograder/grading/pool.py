@@ -16,6 +16,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -89,6 +90,8 @@ class LocalPool(ExecutorPool):
         super().__init__(lambda: self._start(jobs), jobs)
 
     def _start(self, jobs: int) -> ProcessPoolExecutor:
+        # Whoever starts this process of multiprocessing's lets Ctrl-C through: not amid a start.
+        resource_tracker.ensure_running()
         ours, theirs = multiprocessing.Pipe()
         self._lifeline, self._theirs = ours, theirs
         return ProcessPoolExecutor(
@@ -98,6 +101,15 @@ class LocalPool(ExecutorPool):
             initializer=_start_worker,
             initargs=(theirs,),
         )
+
+    def submit(self, judge: Judge, task: Any) -> Future[Any]:
+        """Have `task` judged, by a process that is started for it where none is idle."""
+        # What is started here inherits this, until it can ignore Ctrl-C by itself.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(judge, task)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def renew(self) -> None:
         """Start other processes, and see that one of them lives."""
@@ -123,6 +135,7 @@ class LocalPool(ExecutorPool):
 def _start_worker(lifeline: Connection) -> None:
     # Ctrl-C goes to every process of a terminal: the main one decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()

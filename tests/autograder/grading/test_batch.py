@@ -317,23 +317,24 @@ def children(pid):
     return [int(line) for line in done.stdout.split()]
 
 
+COMMAND = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+if __name__ == "__main__":
+    import fake_class
+    from autograder.grading import batch
+    batch.grade_class.__kwdefaults__["judge"] = fake_class.judge
+    sys.exit(batch.command(Path(sys.argv[2]), batch.Request(fake_class.CHAPTER), jobs={jobs}))
+"""
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_stopped_or_killed_it_leaves_no_process_and_goes_on(fake, room, how, tmp_path):
     for n in range(6):
         fake.hand_in(room, f"student{n}", "total 1", "wait 60" if n == 3 else "")
-    code = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "sys.path.insert(0, sys.argv[1])\n"
-        "if __name__ == '__main__':\n"
-        "    import fake_class\n"
-        "    from autograder.grading import batch\n"
-        "    batch.grade_class.__kwdefaults__['judge'] = fake_class.judge\n"
-        "    request = batch.Request(fake_class.CHAPTER)\n"
-        "    sys.exit(batch.command(Path(sys.argv[2]), request, jobs=1))\n"
-    )
     script = tmp_path / "script.py"
-    script.write_text(code)
+    script.write_text(COMMAND.format(jobs=1))
     process = subprocess.Popen(
         [sys.executable, script, HERE, room], stderr=subprocess.PIPE, text=True
     )
@@ -350,6 +351,41 @@ def test_stopped_or_killed_it_leaves_no_process_and_goes_on(fake, room, how, tmp
     tally, judged = run(fake, room)
     assert judged == ["student3", "student4", "student5"]
     assert (tally.before, tally.earned) == (3, 18)
+
+
+def test_ctrl_c_while_processes_start_says_one_thing(fake, room, tmp_path):
+    for student in ("ada", "bob"):
+        fake.hand_in(room, student, "wait 60")
+    ready = tmp_path / "ready"
+    # As a terminal does it, to every process; each that judges takes its time to start.
+    slowly = (
+        "if __name__ == '__mp_main__':\n"
+        "    import os, pathlib, time\n"
+        f"    pathlib.Path({str(ready)!r} + str(os.getpid())).touch()\n"
+        "    time.sleep(1)\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(slowly + COMMAND.format(jobs=999))
+    process = subprocess.Popen(
+        [sys.executable, script, HERE, room],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(lambda: len(list(tmp_path.glob("ready*"))) == 2, process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    silly, begun, *rest = said.splitlines()
+    assert silly.startswith("--jobs 999 is more than the ")
+    assert begun == f"{CHAPTER}: 2 submissions, 2 at once"
+    assert rest == [f"stopped; {batch.RESUME}"]
+
+
+def test_where_nobody_has_handed_anything_in_it_says_so(fake, room):
+    (room / "submitted/ada/another").mkdir(parents=True)
+    with pytest.raises(CourseError, match=rf"submitted/\*/{CHAPTER} holds nothing to grade"):
+        run(fake, room)
+    assert not record.verdict_path(room, CHAPTER).exists()
 
 
 def wait_for(condition, process=None):
