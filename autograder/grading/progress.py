@@ -50,7 +50,7 @@ class Shown:
         if self._stream.isatty():
             self._bar = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(),
+                BarColumn(bar_width=16),  # all of it has room in 80 columns
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[left]}", style="dim"),
                 console=Console(file=self._stream),
@@ -80,7 +80,7 @@ class Shown:
             self._bar.update(
                 self._task,
                 completed=self._tally.done,
-                description=self._tally.counts().replace("[", r"\["),
+                description=self._tally.passed(),
                 left=left,
             )
         elif now - self._said >= EVERY:

@@ -15,8 +15,8 @@ class Tally:
 
     `before` counts what an earlier run recorded, `older` what another edition of the course did,
     `lost` what the gradebook had lost and was entered again.
-    `verdicts` counts exercises, `problems` says why somebody has no notebook to judge, and
-    `unmarked` why somebody has no marks, in part or at all.
+    `verdicts` counts exercises where something was attempted, `problems` says why somebody has no
+    notebook to judge, and `unmarked` why somebody has no marks, in part or at all.
     """
 
     total: int
@@ -44,14 +44,15 @@ class Tally:
             self.before += 1
         else:
             self.graded += 1
-        self.verdicts.update(exercise.verdict for exercise in grade.exercises)
         self.earned += grade.earned
         self.points = max(self.points, grade.points)
         self.limits.update(dict.fromkeys(grade.limits))
-        if all(exercise.verdict == "not_attempted" for exercise in grade.exercises):
-            self.nothing_attempted += 1
         if grade.problem is not None:
             self.problems.append((grade.student, grade.problem))
+        elif all(exercise.verdict == "not_attempted" for exercise in grade.exercises):
+            self.nothing_attempted += 1
+        else:
+            self.verdicts.update(exercise.verdict for exercise in grade.exercises)
         if grade.faults:
             first = next(e for e in grade.exercises if e.verdict == "grader_error")
             names = ", ".join(grade.faults)
@@ -72,6 +73,15 @@ class Tally:
             f"{name} {self.verdicts[name]:,}" for name in VERDICTS if self.verdicts[name]
         )
 
+    def passed(self) -> str:
+        """The verdicts so far, in a few letters.
+
+        >>> Tally(1, verdicts=Counter({"wrong": 200, "pass": 1_300})).passed()
+        'pass 1,300 of 1,500'
+        """
+        count = self.verdicts.total()
+        return f"pass {self.verdicts['pass']:,} of {count:,}" if count else ""
+
     def summary(self, chapter: str) -> list[str]:
         """What to print in the end, line by line."""
         marked = self.graded + self.before
@@ -81,7 +91,8 @@ class Tally:
         if marked:
             mean = self.earned / marked
             share = f" ({mean / self.points:.0%})" if self.points else ""
-            lines.append(f"  mean: {mean:.2f} of {self.points:g} points{share}")
+            lines.append(f"  mean of automatic points: {mean:.2f} of {self.points:g}{share}")
+        if self.verdicts:
             lines.append(f"  exercises: {self.counts()}")
         if self.nothing_attempted:
             lines.append(f"  nothing attempted: {submissions_text(self.nothing_attempted)}")
@@ -96,8 +107,13 @@ class Tally:
             )
         for limit in self.limits:
             lines.append(f"  not limited on this machine: {limit}")
-        lines += _listed("No points, for want of a notebook that can be read:", self.problems)
-        lines += _listed("NO MARKS; run the same command again once this is mended:", self.unmarked)
+        if self.problems:
+            count = submissions_text(len(self.problems))
+            lines.append(f"  no points, for want of a notebook that can be read: {count}")
+            lines += _rows(self.problems)
+        if self.unmarked:
+            lines.append("  NO MARKS; run the same command again once this is mended:")
+            lines += _rows(self.unmarked)
         return lines
 
 
@@ -106,7 +122,5 @@ def submissions_text(n: int) -> str:
     return f"{n:,} submission{'' if n == 1 else 's'}"
 
 
-def _listed(title: str, rows: list[tuple[str, str]]) -> list[str]:
-    if not rows:
-        return []
-    return [f"  {title}", *(f"    {student}: {reason}" for student, reason in sorted(rows))]
+def _rows(rows: list[tuple[str, str]]) -> list[str]:
+    return [f"    {student}: {reason}" for student, reason in sorted(rows)]

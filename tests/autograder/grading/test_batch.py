@@ -76,10 +76,9 @@ def test_a_class_is_graded_and_nothing_is_graded_twice(fake, room, capsys):
     ] * 2
     assert "\n".join(tally.summary(CHAPTER)) == (
         "ch99_sums: 3 submissions of 3 graded\n"
-        "  mean: 3.00 of 5 points (60%)\n"
-        "  exercises: pass 3, wrong 1, not_attempted 2\n"
-        "  nothing attempted: 1 submission\n"
-        "  No points, for want of a notebook that can be read:\n"
+        "  mean of automatic points: 3.00 of 5 (60%)\n"
+        "  exercises: pass 3, wrong 1\n"
+        "  no points, for want of a notebook that can be read: 1 submission\n"
         "    eve: ch99_sums.ipynb is missing: nothing was handed in"
     )
     assert "ch99_sums: 3 submissions, 2 at once" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import pytest
 
 from autograder.grading.progress import Shown, time_left
 from autograder.grading.tally import Tally
+from autograder.verdict import VERDICTS
 
 
 class Terminal(io.StringIO):
@@ -61,8 +62,27 @@ def test_on_a_terminal_a_line_that_is_rewritten(monkeypatch):
             shown.update()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
     assert "a line that stays [bold]\n" in text
-    assert "pass 6" in text
+    assert "pass 6 of 6" in text
     assert "3/3" in text
+
+
+def test_what_a_terminal_shows_fits_in_80_columns(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    now = [0.0]
+    verdicts = Counter(dict.fromkeys(VERDICTS, 10_000))
+    tally = Tally(12_000, graded=4_000, verdicts=verdicts)
+    stream = Terminal()
+    with Shown(tally, stream, clock=lambda: now[0]) as shown:
+        now[0] = 80_000.0
+        shown.update()
+    said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue()).split("\r")
+    assert any(
+        line.startswith("pass 10,000 of 120,000 ")
+        and "4000/12000 about 44 h 26 min left" in line
+        and len(line.strip()) <= 80
+        for line in said
+    ), said
 
 
 def test_the_summary_names_whoever_has_no_marks():
@@ -72,7 +92,7 @@ def test_the_summary_names_whoever_has_no_marks():
     )  # fmt: skip
     assert tally.summary("ch99") == [
         "ch99: 2 submissions of 3 graded",
-        "  mean: 0.50 of 4 points (12%)",
+        "  mean of automatic points: 0.50 of 4 (12%)",
         "  exercises: wrong 1, grader_error 1",
         "  judged by another edition of this course: 1 submission; --again judges all by this one",
         "  not limited on this machine: disk",
