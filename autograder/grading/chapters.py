@@ -28,14 +28,16 @@ def near(name: str, known: Sequence[str]) -> str:
 
     >>> near("chapter2", ["ch02_output_size", "ch12_capstone"])
     ': is it ch02_output_size?'
+    >>> near("ch05_pooling", ["ch04_pooling", "ch05_receptive_field"])
+    ': is it ch05_receptive_field or ch04_pooling?'
     >>> near("nonsense", ["ch02_output_size"])
     '; it has ch02_output_size'
     """
     same = [one for one in known if _number(name) is not None and _number(name) == _number(one)]
     same += [one for one in known if name and name.casefold() in one]
-    found = list(dict.fromkeys(same)) or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if found:
-        return f": is it {' or '.join(found[:3])}?"
+    same += difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if same:
+        return f": is it {' or '.join(list(dict.fromkeys(same))[:3])}?"
     return f"; it has {', '.join(known)}" if known else ""
 
 
