@@ -20,7 +20,9 @@ MAX_BYTES = 256 * 2**20  # of a notebook, its outputs included
 SCHEMA_VERSION = 3  # of nbgrader's metadata
 UNWRITTEN = 'raise NotImplementedError("your code here")'
 UNANSWERED = "YOUR ANSWER HERE"  # nbgrader's own words
-_HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?END HIDDEN TESTS[^\n]*\n?", re.S | re.M)
+MOST_PARTS = 1_000_000  # lists and dicts in a notebook: each takes many times its text in memory
+MOST_NOTES = 20  # of one notebook
+_BEGIN, _END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 _SOLVED = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[^\n]*$", re.S | re.M)
 
 
@@ -82,9 +84,10 @@ class Submission:
     def defines(self, name: str) -> bool:
         """Whether a cell that is not run seems to define `name`."""
         sign = re.compile(
-            rf"^\s*(?:(?:async\s+)?def|class)\s+{name}\b"
-            rf"|^\s*{name}\s*(?::[^=\n]+)?=[^=]"
-            rf"|^\s*(?:from\s+\S+\s+)?import\b[^#\n]*\b{name}\b",
+            # Spaces, not \s: that takes line ends too, and as long as the square of their number.
+            rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{name}\b"
+            rf"|^[ \t]*{name}[ \t]*(?::[^=\n]+)?=[^=]"
+            rf"|^[ \t]*(?:from[ \t]+\S+[ \t]+)?import\b[^#\n]*\b{name}\b",
             re.M,
         )
         return any(sign.search(text) for text in self.left)
@@ -130,9 +133,19 @@ def _own_cells(notebook: dict[str, Any]) -> Iterator[Cell]:
             yield Cell("solution", grading["grade_id"], stub, locked, by_hand=by_hand)
         elif grading.get("grade"):
             points = float(grading.get("points") or 0)
-            yield Cell("test", grading["grade_id"], _HIDDEN.sub("", text), points=points)
+            yield Cell("test", grading["grade_id"], _without_hidden(text), points=points)
         elif grading.get("locked"):
             yield Cell("setup", grading["grade_id"], text)
+
+
+def _without_hidden(text: str) -> str:
+    """The text without its hidden tests, in one walk: a learner's may begin many and end none."""
+    parts, at = [], 0
+    while (begin := text.find(_BEGIN, at)) >= 0 and (end := text.find(_END, begin)) >= 0:
+        parts.append(text[at : max(at, text.rfind("\n", at, begin) + 1)])
+        stop = text.find("\n", end)
+        at = len(text) if stop < 0 else stop + 1
+    return "".join(parts) + text[at:]
 
 
 def grading_of(cell: Any) -> dict[str, Any] | None:
@@ -171,6 +184,8 @@ def parse_notebook(data: bytes) -> list[dict[str, Any]]:
     """The cells of a notebook's bytes, as far as they can be read; UnreadableError if not."""
     if not data.strip():
         raise UnreadableError("the file is empty")
+    if data.count(b"[") + data.count(b"{") > MOST_PARTS:
+        raise UnreadableError("the notebook has too many parts: its outputs should be cleared")
     try:
         content = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -238,6 +253,9 @@ def transplant(cells: Sequence[dict[str, Any]], known: Sequence[Chapter]) -> Sub
             chosen = _chosen(ours, copies)
             sources[ours.id] = text_of(chosen)
             notes.extend(_solution_notes(ours, chosen, copies))
+    more = len(notes) - MOST_NOTES
+    if more > 0:
+        notes[MOST_NOTES:] = [f"and {more:,} more remarks like these"]
     return Submission(chapter, sources, tuple(notes), tuple(left))
 
 
@@ -333,7 +351,7 @@ def _schema_note(own: Cell, grading: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _changed(own: Cell, copy: dict[str, Any]) -> bool:
-    return _HIDDEN.sub("", text_of(copy)).strip() != own.released.strip()
+    return _without_hidden(text_of(copy)).strip() != own.released.strip()
 
 
 def _times(n: int) -> str:

@@ -154,6 +154,28 @@ def _odd_fields(notebook: Notebook) -> None:
         cell["metadata"]["\ud800"] = float("inf")
 
 
+def _beside_cells(*cells: Cell) -> Change:
+    def change(notebook: Notebook) -> None:
+        notebook["cells"] += cells
+
+    return change
+
+
+def _code(source: str, **grading: Any) -> Cell:
+    metadata = {"nbgrader": grading} if grading else {}
+    return {
+        "cell_type": "code",
+        "metadata": metadata,
+        "source": source,
+        "outputs": [],
+        "execution_count": None,
+    }
+
+
+def _many_parts(text: str) -> str:
+    return '{"parts": [' + "[]," * (12 * 2**20) + "[]], " + text[1:]
+
+
 def _many_copies(notebook: Notebook) -> None:
     cell = _cell(notebook, "output_size")
     notebook["cells"] += [{**cell, "source": f"x = {n}"} for n in range(5_000)]
@@ -247,7 +269,29 @@ ROWS = [
     _noted("a mark in the solution",
            _with("zero_pad", source=HONEST["zero_pad"]
                  + "### BEGIN HIDDEN TESTS\nx = 1\n### END HIDDEN TESTS")),
+    # ── what takes a careless reader hours ──
+    *(Row(f"many {name} beside a missing name",
+          {"output_size": "def output_size(*a, **k):\n    return helper(*a)\n"},
+          {"output_size": "error"}, change=_beside_cells(_code(text)), harmless=True)
+      for name, text in {
+          "blank lines": "\n" * 50_000,
+          "spaces": "import" + " " * 50_000,
+          "definitions": "def\n" * 50_000,
+          "imports": "from a import" + " b" * 50_000,
+          "assignments": "helper:" * 50_000,
+      }.items()),
+    _noted("many beginnings of a hidden test",
+           _with("test_zero_pad", source="### BEGIN HIDDEN TESTS\n" * 50_000), "was changed"),
+    _noted("many beginnings of a solution",
+           _with("zero_pad", source=HONEST["zero_pad"] + "### BEGIN SOLUTION\n" * 50_000)),
+    _noted("many unknown cells",
+           _beside_cells(*(_code("", grade_id=f"x{n}") for n in range(20_000))),
+           "unknown to the course"),
+    _noted("many names of other cells",
+           _beside_cells(*(_code("", grade_id=name) for name in ("setup", "test_quiz_02") * 9_999)),
+           "is there 10000 times"),
     # ── the file ──
+    _nothing("many parts", _text(_many_parts), "too many"),
     _noted("another kernel",
            _top(metadata={"kernelspec": {"name": "../../evil", "argv": ["sh"], "language": "sh"}})),
     _noted("metadata that is none", _top(metadata=None)),
