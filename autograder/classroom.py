@@ -57,6 +57,9 @@ c.ZipCollectApp.collector_plugin = "autograder.grading.zip_names.DownloadedNames
 c.Exchange.root = str(here / "exchange")
 '''
 
+# What no student may read. The class directory itself is open: exchange/ has to be reached.
+PRIVATE = ("source", "submitted", "autograded", "feedback", "grading")
+
 README = """\
 # {course_id}
 
@@ -97,8 +100,8 @@ judged outside of it, on cases that nobody has seen.
 - Of a *task* you see no cells that a student added, and no pictures pasted into a written answer:
   look for those in submitted/.
 - A submission is late by the time in timestamp.txt beside the notebook, which `nbgrader collect`
-  writes there. Without that file, as after `nbgrader zip_collect`, nothing is late. A line like
-  2026-03-01 23:59:00 UTC will do.
+  writes there. Without that file, as after `nbgrader zip_collect`, nothing is late; whom Canvas
+  calls late, that command names. A line like 2026-03-01 23:59:00 UTC will do.
 - What is graded is not graded again, unless the submission or source/ changed. After you change
   when an assignment is due, or what lateness costs: `course grade {chapter} --again`.
 - A chapter that you change needs `nbgrader generate_assignment {chapter} --force` before it is
@@ -122,7 +125,8 @@ settings it knows:
 - grading/seed holds the number from which unseen cases are drawn: keep it secret. With the same
   number the same submissions get the same marks again.
 - autograded/, grading/ and gradebook.db belong together; submitted/ is what students handed in.
-  Back this directory up, and let no student read it. If gradebook.db is lost, the marks
+  Back this directory up, and let no student read it: with accounts on this machine, others get
+  into release/ and exchange/ only. If gradebook.db is lost, the marks
   come back with `nbgrader generate_assignment {chapter} --force` and `course grade {chapter}`;
   what you entered yourself does not: scores, comments, names, due dates.
 """
@@ -149,12 +153,14 @@ def new_class(
     if not chapters:
         raise CourseError(f"{root / 'solutions'} holds no chapter")
 
+    target.mkdir(parents=True, exist_ok=True)
+    for private in PRIVATE:
+        (target / private).mkdir(mode=0o700)
     for path, content in files.items():
         _write(target / "source" / path, content)
     _write(target / "nbgrader_config.py", CONFIGURATION.format(course_id=name).encode())
     readme = README.format(course_id=name, count=len(chapters), chapter=chapters[0])
     _write(target / "README.md", readme.encode())
-    (target / "submitted").mkdir()
     draw_seed(target / "grading" / "seed")
     exchange = target / "exchange"
     exchange.mkdir()
@@ -179,13 +185,15 @@ def _write(path: Path, content: bytes) -> None:
 
 def draw_seed(path: Path) -> None:
     """Draw the secret number of a class, in a file that its owner alone can read."""
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"{secrets.randbits(32)}\n")
 
 
 def _make_gradebook(target: Path, course_id: str, chapters: list[str]) -> None:
     put_scripts_on_path()
-    with Gradebook(f"sqlite:///{target / 'gradebook.db'}", course_id) as gradebook:
+    path = target / "gradebook.db"
+    path.touch(mode=0o600)  # what sqlite puts beside it is as private
+    with Gradebook(f"sqlite:///{path}", course_id) as gradebook:
         for chapter in chapters:
             gradebook.update_or_create_assignment(chapter)

@@ -18,7 +18,7 @@ from nbgrader.plugins import FileNameCollectorPlugin
 # NAME_LATE_USER_UPLOAD_FILE: the name in small letters without spaces, LATE where it was. An
 # assignment that is graded anonymously has no NAME.
 CANVAS = re.compile(
-    r"(?:(?P<name>(?!LATE_)\w+?)_)?(?:LATE_)?(?P<user>\d+|anon_[A-Za-z0-9]+)_(?P<upload>\d+)_(?P<file>.+)"
+    r"(?:(?P<name>(?!LATE_)\w+?)_)?(?P<late>LATE_)?(?P<user>\d+|anon_[A-Za-z0-9]+)_(?P<upload>\d+)_(?P<file>.+)"
 )
 # NAME_PARTICIPANT_assignsubmission_file_FILE, or a directory of that name without FILE.
 MOODLE = re.compile(r"(?P<name>[^_]+)_(?P<user>\d+)_assignsubmission_file(?:_(?P<file>.*))?")
@@ -33,7 +33,7 @@ class Download:
     """What a name says: whose file it is, and in which place.
 
     `user` is the number by which the site knows the student, `upload` grows with each upload where
-    the site counts them, `within` is the file's own name.
+    the site counts them, `within` is the file's own name. `late` is what the site says of it.
     """
 
     site: str
@@ -41,6 +41,7 @@ class Download:
     user: str
     upload: int
     within: str
+    late: bool = False
 
 
 def read_name(path: PurePath) -> Download | None:
@@ -68,9 +69,8 @@ def _read_part(part: str, inner: tuple[str, ...]) -> Download | None:
     canvas = CANVAS.fullmatch(part)
     if canvas:
         within = inner[-1] if inner else canvas["file"]
-        return Download(
-            "Canvas", canvas["name"] or "", canvas["user"], int(canvas["upload"]), within
-        )
+        name, upload = canvas["name"] or "", int(canvas["upload"])
+        return Download("Canvas", name, canvas["user"], upload, within, bool(canvas["late"]))
     return None
 
 
@@ -129,7 +129,17 @@ class DownloadedNames(FileNameCollectorPlugin):  # type: ignore[misc]
             key = (self._student(download), self._file(download))
             if key not in last or self._rank(path) > self._rank(last[key]):
                 last[key] = path
+        self._warn_of_late([self._downloads[path] for path in last.values()])
         return set(last.values())
+
+    def _warn_of_late(self, downloads: list[Download]) -> None:
+        """Name those of whom the site says that they are late, and by how much it does not say."""
+        who = {f"{self._student(one)} ({one.name or 'no name'})" for one in downloads if one.late}
+        if who:
+            self.log.warning(
+                "Late, says Canvas without saying when; nothing is taken off until a timestamp.txt "
+                f"beside the notebook holds the time: {', '.join(sorted(who))}"
+            )
 
     def _rank(self, path: Path) -> tuple[int, bool, str]:
         download = self._downloads[path]

@@ -73,7 +73,7 @@ def test_an_assignment_of_ones_own_graded_nbgraders_way(class_dir):
     refused = nbgrader(class_dir, "autograde", CHAPTER, status=1)
     assert "no exercise is called 'double'" in refused.stderr
     option = re.search(r"nbgrader autograde ch01_doubling (--\S+)", refused.stderr)[1]
-    assert not (class_dir / "autograded").exists()
+    assert not list((class_dir / "autograded").iterdir())
     nbgrader(class_dir, "autograde", CHAPTER, option)
     nbgrader(class_dir, "generate_feedback", CHAPTER, "--student", "bob")
     nbgrader(class_dir, "export")
@@ -92,7 +92,12 @@ def test_validate_and_the_exchange(class_dir):
     nbgrader(class_dir, "generate_assignment", "playground")
     nbgrader(class_dir, "release_assignment", "playground")
     nbgrader(class_dir, "list")
-    assert (class_dir / "exchange/class/outbound/playground/playground.ipynb").exists()
+    handed_out = class_dir / "exchange/class/outbound/playground/playground.ipynb"
+    # Whoever has an account on the machine can read it, and nothing that students may not.
+    for place in (handed_out, *handed_out.parents[:5]):
+        assert place.stat().st_mode & 0o004, place
+    for name in ("source", "submitted", "autograded", "feedback", "grading", "gradebook.db"):
+        assert (class_dir / name).stat().st_mode & 0o077 == 0, name
 
 
 def test_the_course_itself_is_an_nbgrader_course(small_course, points):

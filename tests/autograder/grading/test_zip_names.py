@@ -48,6 +48,7 @@ CHAPTER = "ch01_doubling"
 def test_names(path, name, user, within):
     found = read_name(PurePath(path))
     assert (found.name, found.user, found.within) == (name, user, within)
+    assert found.late == ("LATE_" in path)
 
 
 @pytest.mark.parametrize("path", ["ch01.ipynb", "ada/ch01_doubling.ipynb", "ch_01_x.ipynb"])
@@ -121,6 +122,9 @@ def test_canvas(class_dir):
         "105": {"my homework.ipynb": names[5]},
     }
     assert f"There is a later upload than {names[2]}" in said
+    late = [line for line in said.splitlines() if "Late, says Canvas" in line]
+    assert len(late) == 1
+    assert late[0].endswith("holds the time: 102 (twostudent)")
     assert "Neither Canvas nor Moodle gives such names: ada.ipynb" in said
 
 
