@@ -19,6 +19,7 @@ from pathlib import Path
 
 from autograder.paths import CourseError
 from autograder.sandbox.limits import Group, Limits, Watch
+from autograder.sandbox.namespaces import NEW
 
 _USERS = 2_000_000  # numbers from here on are nobody's
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -76,6 +77,8 @@ class Sandbox:
         user = _USERS + os.getpid()
         inside = [self._program, *_arguments(self._view, self._place), "--", *serve]
         inside += ["--user", str(user)] + ([] if self.reusable else ["--one-job"])
+        for path in _kept():
+            inside += ["--keep", path]
         return _in_groups(self._group.entrances, inside)
 
     @contextlib.contextmanager
@@ -137,6 +140,8 @@ def _arguments(view: View, place: Path) -> list[str]:
         "--new-session",
         "--clearenv",
     ]
+    words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
+    words += ["--perms", "0755", "--dir", NEW]
     bound: list[Path] = []
     for name in _SYSTEM:
         path = Path(name)
@@ -150,7 +155,7 @@ def _arguments(view: View, place: Path) -> list[str]:
     shown += [(place / "passwd", Path("/etc/passwd")), (place / "group", Path("/etc/group"))]
     shown += [(view.packages, Path("/course"))]
     shown += [(cover, covered) for covered, cover in view.masks]
-    made: set[Path] = set()
+    made = {Path("/tmp")}
     for source, target in shown:
         if not source.exists():
             continue
@@ -161,7 +166,6 @@ def _arguments(view: View, place: Path) -> list[str]:
                 made.add(parent)
         words += ["--ro-bind", str(source), str(target)]
         bound.append(target)
-    words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
     fonts = _font_cache()
     if fonts is not None:
         words += ["--perms", "1777", "--dir", "/tmp/matplotlib"]
@@ -180,6 +184,11 @@ def _python_places() -> list[Path]:
         if not inside_system and not any(path.is_relative_to(other) for other in found):
             found.append(path)
     return found
+
+
+def _kept() -> list[str]:
+    """What of Python lies below ``/tmp``, of which every job gets an empty one of its own."""
+    return [str(path) for path in _python_places() if path.is_relative_to("/tmp")]
 
 
 def _environment() -> dict[str, str]:
@@ -278,7 +287,7 @@ def _can_nest() -> bool:
     """Whether a process in the sandbox may make namespaces of its own."""
     code = (
         "from autograder.sandbox import namespaces as n; import sys; "
-        "n.be_nobody(int(sys.argv[1])); n.enter()"
+        "n.be_nobody(int(sys.argv[1])); n.enter(sys.argv[2:])"
     )
     with tempfile.TemporaryDirectory(prefix="course-sandbox-") as name:
         place = Path(name)
@@ -293,7 +302,7 @@ def _can_nest() -> bool:
         assert program is not None
         arguments = _arguments(View(place / "packages"), place)
         user = str(_USERS + os.getpid())
-        done = _run([program, *arguments, "--", sys.executable, "-P", "-c", code, user])
+        done = _run([program, *arguments, "--", sys.executable, "-P", "-c", code, user, *_kept()])
     return done is not None and done.returncode == 0
 
 

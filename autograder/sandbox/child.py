@@ -18,8 +18,8 @@ as the learner's code lets it; whoever started it ends it otherwise.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
-import enum
 import importlib
 import importlib.abc
 import linecache
@@ -33,7 +33,7 @@ import tempfile
 import time
 import types
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -57,14 +57,20 @@ ALLOWED = frozenset(
 )
 
 
-class Place(enum.Enum):
-    """Where a job runs: on the host, in the template's sandbox, in namespaces of its own there."""
+@dataclass(frozen=True)
+class Place:
+    """Where jobs run: on the host, or in a sandbox.
 
-    OPEN = "open"
-    SHARED = "shared"
-    OWN = "own"
+    There each job has namespaces of its own, unless the sandbox serves only one; `keep` as in
+    `namespaces.enter`.
+    """
+
+    sandboxed: bool = False
+    one_job: bool = False
+    keep: tuple[str, ...] = ()
 
 
+HOST = Place()
 Receive = Callable[[], dict[str, Any]]
 Send = Callable[[dict[str, Any]], None]
 
@@ -258,11 +264,11 @@ def _silence() -> None:
 
 def _settle(job: dict[str, Any], place: Place) -> None:
     """Give the process of a job what is its own: directory, limits, signals, chance."""
-    directory = job["directory"] if place is Place.OPEN else "/tmp"
+    directory = "/tmp" if place.sandboxed else job["directory"]
     os.chdir(directory)
     os.environ["TMPDIR"] = tempfile.tempdir = directory
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if place is not Place.OPEN:
+    if place.sandboxed:
         from autograder.sandbox import namespaces
 
         namespaces.limit(job["memory"], CPU_SECONDS)
@@ -287,7 +293,7 @@ def _limit_resources(memory: int) -> None:
             resource.setrlimit(kind, (most, most))
 
 
-def do_job(reading: BinaryIO, out: int, place: Place = Place.OPEN) -> None:
+def do_job(reading: BinaryIO, out: int, place: Place = HOST) -> None:
     """Do one job and end the process, without exit handlers or waiting for threads.
 
     The exit status is 0 where the last word could be sent, else 70.
@@ -337,7 +343,7 @@ def _read_message(stream: BinaryIO) -> bytes:
 # ── a template: one fork for each job ───────────────────────────────────────────────────────────
 
 
-def serve(control: socket.socket, place: Place = Place.OPEN) -> None:
+def serve(control: socket.socket, place: Place = HOST) -> None:
     """Take jobs from a socket until it closes, one at a time.
 
     A job (``J``) comes as one end of a socket of its own, which only the fork reads and writes, so
@@ -392,10 +398,10 @@ def _fork(control: socket.socket, job: int, place: Place) -> int:
         try:
             control.close()
             os.setsid()
-            if place is Place.OWN:
+            if place.sandboxed and not place.one_job:
                 from autograder.sandbox import namespaces
 
-                namespaces.enter()
+                namespaces.enter(place.keep)
             with open(job, "rb", closefd=False) as reading:
                 do_job(reading, job, place)
         except BaseException as error:
@@ -474,18 +480,24 @@ def once() -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """``--serve FD [--user NUMBER [--one-job]]`` or ``--once``."""
+    """``--serve FD [--user NUMBER [--one-job] [--keep PATH]…]`` or ``--once``."""
+    parser = argparse.ArgumentParser(prog="child")
+    parser.add_argument("--once", action="store_true")
+    parser.add_argument("--serve", type=int)
+    parser.add_argument("--user", type=int)
+    parser.add_argument("--one-job", action="store_true")
+    parser.add_argument("--keep", action="append", default=[])
+    given = parser.parse_args(arguments)
     prepare()
-    if arguments[0] == "--once":
+    if given.once:
         once()
         return
-    place = Place.OPEN
-    if "--user" in arguments:
+    if given.user is not None:
         from autograder.sandbox import namespaces
 
-        namespaces.be_nobody(int(arguments[3]))
-        place = Place.SHARED if "--one-job" in arguments else Place.OWN
-    with socket.socket(fileno=int(arguments[1])) as control:
+        namespaces.be_nobody(given.user)
+    place = Place(given.user is not None, given.one_job, tuple(given.keep))
+    with socket.socket(fileno=given.serve) as control:
         serve(control, place)
 
 

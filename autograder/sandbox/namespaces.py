@@ -12,9 +12,11 @@ import ctypes
 import os
 import platform
 import signal
+from collections.abc import Sequence
 from typing import Any
 
 SIGNALLED = 128  # an exit status from here on is this plus the number of a signal
+NEW = "/new"  # an empty directory of the sandbox, where a job's /tmp is put together
 TMP_BYTES = 256 * 2**20
 TMP_FILES = 10_000
 PROCESSES = 64  # threads count as well
@@ -27,6 +29,7 @@ _NEW_USER = 0x1000_0000
 _NEW_PID = 0x2000_0000
 _NEW_NET = 0x4000_0000
 _NOSUID_NODEV = 2 | 4
+_BIND, _MOVE, _RECURSIVE = 0x1000, 0x2000, 0x4000
 _NOSUID_NODEV_NOEXEC = 2 | 4 | 8
 _SET_PDEATHSIG, _SET_DUMPABLE, _CAPBSET_DROP, _SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _JOIN_SESSION_KEYRING = 1
@@ -61,9 +64,10 @@ def be_nobody(user: int) -> None:
     libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def enter() -> None:
+def enter(keep: Sequence[str] = ()) -> None:
     """Return in a new process, the second one of new namespaces; the caller itself never returns.
 
+    `keep` names directories below ``/tmp`` that stay there: an installation of Python, say.
     The caller waits for it and ends with its exit status, or with 128 and the number of the signal
     that ended it. Whatever the new process leaves behind ends with the namespaces.
     """
@@ -82,8 +86,14 @@ def enter() -> None:
     # The first process of the namespaces: when it ends, the kernel ends all others in them.
     libc.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     size = f"size={TMP_BYTES},nr_inodes={TMP_FILES},mode=700".encode()
-    _must(libc.mount(b"tmpfs", b"/tmp", b"tmpfs", _NOSUID_NODEV, size), "mount /tmp")
     _must(libc.mount(b"tmpfs", b"/dev/shm", b"tmpfs", _NOSUID_NODEV, size), "mount /dev/shm")
+    _must(libc.mount(b"tmpfs", NEW.encode(), b"tmpfs", _NOSUID_NODEV, size), f"mount {NEW}")
+    for path in keep:
+        copy = NEW + path.removeprefix("/tmp")
+        os.makedirs(copy, mode=0o755)
+        flags = _BIND | _RECURSIVE
+        _must(libc.mount(path.encode(), copy.encode(), None, flags, None), f"mount {path}")
+    _must(libc.mount(NEW.encode(), b"/tmp", None, _MOVE, None), "mount /tmp")
     _must(libc.mount(b"proc", b"/proc", b"proc", _NOSUID_NODEV_NOEXEC, None), "mount /proc")
     for kind in ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time"):
         with contextlib.suppress(OSError):  # not every kernel has every kind
