@@ -174,7 +174,7 @@ def asked(class_directory, monkeypatch):
     """Run Autograde as configured, with a judge that says what it was asked to judge."""
     requests = []
 
-    def judge(directory, request, start, *, enter):
+    def judge(directory, request, start, *, enter, opened):
         requests.append((directory, request))
         return SimpleNamespace(unmarked=[], summary=lambda chapter: [])
 
