@@ -273,6 +273,7 @@ def test_what_is_not_there(room, request_, message):
 
 
 def test_only_one_run_at_a_time(fake, room):
+    fake.hand_in(room, "ada", "total 1")
     with only_writer(room), pytest.raises(CourseError, match=f"already, by process {os.getpid()}"):
         run(fake, room)
     # The lock of a process that is gone is none, whatever its file says.
