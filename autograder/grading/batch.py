@@ -8,7 +8,6 @@ where it was.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import math
 import os
@@ -27,6 +26,7 @@ from nbgrader.api import Gradebook
 
 from autograder.grading import engine, gradebook, settings
 from autograder.grading import record as records
+from autograder.grading.chapters import chapters_of, check_class, near
 from autograder.grading.collect import Found, submissions
 from autograder.grading.dispatch import Interrupted, Lost, judged
 from autograder.grading.edition import edition
@@ -116,7 +116,8 @@ def grade_class(
     """
     directory = directory.resolve()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(only_writer(_class_directory(directory)))
+        check_class(directory)
+        stack.enter_context(only_writer(directory))
         plan = _plan(directory, request)
         found = submissions(directory, plan.chapter, request.students)
         if not found:
@@ -184,12 +185,6 @@ def _judge_all(
 # ── what is asked ───────────────────────────────────────────────────────────────────────────────
 
 
-def _class_directory(directory: Path) -> Path:
-    if not (directory / "source").is_dir():
-        raise UsageError(f"{directory} holds no class: name one with --directory")
-    return directory
-
-
 def _plan(directory: Path, request: Request) -> Plan:
     """The request with what the class's own files say about it."""
     own = settings.load(directory)
@@ -198,7 +193,7 @@ def _plan(directory: Path, request: Request) -> Plan:
     known = [cell.exercise for cell in _test_cells(request.chapter, source)]
     for name in request.exercises:
         if name not in known:
-            raise UsageError(f"{request.chapter} has no exercise {name!r}{_near(name, known)}")
+            raise UsageError(f"{request.chapter} has no exercise {name!r}{near(name, known)}")
     forced = request.again or bool(request.exercises)
     plan = Plan(
         directory,
@@ -226,9 +221,9 @@ def _check_structure(course: Any) -> None:
 
 
 def _source(directory: Path, chapter: str) -> bytes:
-    known = sorted(p.stem for p in (directory / "source").glob("*/*.ipynb"))
+    known = chapters_of(directory)
     if chapter not in known:
-        raise UsageError(f"this class has no chapter {chapter!r}{_near(chapter, known)}")
+        raise UsageError(f"this class has no chapter {chapter!r}{near(chapter, known)}")
     path = directory / "source" / chapter / f"{chapter}.ipynb"
     try:
         return path.read_bytes()
@@ -242,12 +237,6 @@ def _test_cells(chapter: str, source: bytes) -> list[Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise CourseError(f"the class's own notebook of {chapter} is damaged: {error}") from None
     return [cell for cell in cells if cell.role == "test"]
-
-
-def _near(name: str, known: list[str]) -> str:
-    near = [one for one in known if name and name in one]
-    near = near or difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    return f": is it {' or '.join(near[:3])}?" if near else f"; it has {', '.join(known)}"
 
 
 def _run_path(directory: Path, chapter: str) -> Path:
