@@ -79,9 +79,8 @@ download into downloaded/{chapter}/archive/, and
     nbgrader zip_collect {chapter} --force    # to submitted/, by what the site called the files
 
 A student is then known by the number that Canvas gives to people, or by the name in Moodle, whose
-numbers are others in each assignment. To export marks to Moodle, give the gradebook the addresses
-of these names: `nbgrader db student import FILE`, a CSV file with the columns id, first_name,
-last_name and email; then `course export --format moodle --identifier email --roster FILE`.
+numbers are others in each assignment. `course export --format moodle --roster FILE` finds the names
+in the list of participants that Moodle exports.
 
 ## Marks
 
