@@ -231,7 +231,7 @@ def test_what_a_child_says_is_cut_to_size_and_to_what_was_asked() -> None:
     taken, _ = worker.frame_observations(frame, ASK)
     assert taken.trouble is not None
     assert len(taken.trouble.type) == 100
-    assert len(taken.trouble.text) == 500
+    assert len(taken.trouble.text) == 900
     assert len(taken.trouble.lines) == 6
     assert len(taken.printed) < 5_000
     assert taken.forbidden == ("numpy.add",)
