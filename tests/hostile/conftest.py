@@ -22,6 +22,7 @@ from nbgrader.utils import determine_grade
 
 from autograder.grading import engine
 from autograder.grading.engine import Grade, Task
+from autograder.paths import put_scripts_on_path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -50,6 +51,7 @@ class World:
             "ABSTRACT": room.name,
             "PORT": str(self.listeners[0].getsockname()[1]),
         }
+        put_scripts_on_path()  # as the grader does where it opens a gradebook
         own = "PYTEST_CURRENT_TEST"  # differs from test to test
         self.environment = {k: v for k, v in os.environ.items() if k != own}
         self.before = self.files()

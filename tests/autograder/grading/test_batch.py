@@ -419,7 +419,7 @@ def test_the_command_line(fake, room, monkeypatch):
     done = CliRunner().invoke(cli.main, ["grade", "ch98", *arguments[2:]], prog_name="course")
     assert (done.exit_code, done.stderr) == (
         2,
-        "course grade: this class has no chapter 'ch98': is it ch99_sums?\n",
+        "course grade: this class has no chapter 'ch98'; it has ch99_sums\n",
     )
     (room / "gradebook.db").write_text("garbage, and more of it than a header has")
     for command in (arguments, ["export", "--directory", str(room)]):

@@ -90,7 +90,7 @@ def test_descendants_are_found_and_weighed() -> None:
     code = (
         "import os, sys, time\nb = bytearray(50 * 2**20)\nb[::4096] = b'x' * len(b[::4096])\n"
         "os.fork()\nt = time.process_time()\nwhile time.process_time() < t + 0.2: pass\n"
-        "print('ready', flush=True)\ntime.sleep(60)"
+        "os.write(1, b'ready\\n')\ntime.sleep(60)"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     try:
