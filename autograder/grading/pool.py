@@ -143,11 +143,14 @@ def _start_worker(lifeline: Connection) -> None:
 
 def _end_with(lifeline: Connection) -> None:
     """End this process once the other end of `lifeline` is closed: by whom, or by what, is one."""
-    wait([lifeline])
-    engine = sys.modules.get("autograder.grading.engine")
-    if engine is not None:
-        engine.close()
-    os._exit(1)
+    try:
+        wait([lifeline])
+        # Perhaps it is only being imported: then it keeps nothing yet.
+        close = getattr(sys.modules.get("autograder.grading.engine"), "close", None)
+        if close is not None:
+            close()
+    finally:
+        os._exit(1)
 
 
 def _alive(_: object) -> bool:
