@@ -140,7 +140,9 @@ def _arguments(view: View, place: Path) -> list[str]:
         "--new-session",
         "--clearenv",
     ]
-    words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
+    words += ["--proc", "/proc", "--dev", "/dev"]
+    words += ["--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
+    words += ["--perms", "1777", "--tmpfs", "/tmp"]
     words += ["--perms", "0755", "--dir", NEW]
     bound: list[Path] = []
     for name in _SYSTEM:
