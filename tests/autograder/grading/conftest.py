@@ -1,10 +1,14 @@
 """A class as `course class new` makes it: of two exercises and an answer that people mark."""
 
+import importlib
 import json
 import re
 import shutil
+import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from nbgrader.converters import GenerateAssignment
@@ -21,6 +25,15 @@ WHY = """
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # Because the window slides.
 """  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[ModuleType]:
+    """The module with the fake judge, which workers import by its name."""
+    here = str(Path(__file__).parent)
+    sys.path.insert(0, here)
+    yield importlib.import_module("fake_class")
+    sys.path.remove(here)
 
 
 def small_chapter() -> str:

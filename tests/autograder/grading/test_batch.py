@@ -1,6 +1,5 @@
 """`course grade`: what is graded, what is not graded twice, and what it says."""
 
-import importlib
 import json
 import os
 import shutil
@@ -25,14 +24,6 @@ from autograder.paths import CourseError, UsageError
 
 HERE = Path(__file__).parent
 CHAPTER = "ch99_sums"
-
-
-@pytest.fixture(scope="module")
-def fake():
-    """The module with the fake judge, which workers import by its name."""
-    sys.path.insert(0, str(HERE))
-    yield importlib.import_module("fake_class")
-    sys.path.remove(str(HERE))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A Dask cluster grades as this machine does, and what is lost of it is not lost for the class."""
 
-import importlib
 import os
 import re
 import shutil
@@ -19,14 +18,6 @@ from autograder.paths import CourseError
 
 HERE = Path(__file__).parent
 CHAPTER = "ch99_sums"
-
-
-@pytest.fixture(scope="module")
-def fake():
-    """The module with the fake judge, which workers import by its name."""
-    sys.path.insert(0, str(HERE))
-    yield importlib.import_module("fake_class")
-    sys.path.remove(str(HERE))
 
 
 class Processes:

@@ -1,6 +1,5 @@
 """Whatever is killed, and whatever has no room: after going on, everything is as if nothing was."""
 
-import importlib
 import json
 import os
 import random
@@ -16,14 +15,6 @@ import pytest
 HERE = Path(__file__).parent
 CHAPTER = "ch99_sums"
 NO_ROOM = 3  # the exit status of a run that says why it cannot go on
-
-
-@pytest.fixture(scope="module")
-def fake():
-    """The module with the fake judge, which workers import by its name."""
-    sys.path.insert(0, str(HERE))
-    yield importlib.import_module("fake_class")
-    sys.path.remove(str(HERE))
 
 
 @pytest.fixture(scope="module")
