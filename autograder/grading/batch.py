@@ -30,16 +30,16 @@ from autograder.grading.chapters import chapters_of, check_class, near
 from autograder.grading.collect import Found, submissions
 from autograder.grading.dispatch import Interrupted, Lost, judged
 from autograder.grading.edition import edition
-from autograder.grading.engine import Grade, Task
+from autograder.grading.engine import Grade, Task, digest
 from autograder.grading.lock import only_writer
 from autograder.grading.pool import Judge, LocalPool, Pool
 from autograder.grading.progress import Shown
-from autograder.grading.record import Record, digest
+from autograder.grading.record import Record
 from autograder.grading.regrade import merged
 from autograder.grading.tally import Tally, submissions_text
 from autograder.grading.writer import Enter, Writer
 from autograder.paths import CourseError, UsageError
-from autograder.transplant import UnreadableError, read_chapter
+from autograder.transplant import Cell, UnreadableError, parse_chapter
 
 RESUME = "run the same command again to go on: what is recorded is not graded twice"
 
@@ -231,12 +231,8 @@ def _source(directory: Path, chapter: str) -> bytes:
         raise CourseError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _test_cells(chapter: str, source: bytes) -> list[Any]:
-    try:
-        cells = read_chapter(chapter, json.loads(source)).cells
-    except (ValueError, KeyError, TypeError) as error:
-        raise CourseError(f"the class's own notebook of {chapter} is damaged: {error}") from None
-    return [cell for cell in cells if cell.role == "test"]
+def _test_cells(chapter: str, source: bytes) -> list[Cell]:
+    return [cell for cell in parse_chapter(chapter, source).cells if cell.role == "test"]
 
 
 def _run_path(directory: Path, chapter: str) -> Path:

@@ -40,8 +40,8 @@ from autograder.transplant import (
     Chapter,
     Submission,
     UnreadableError,
+    parse_chapter,
     parse_notebook,
-    read_chapter,
     transplant,
 )
 from autograder.verdict import Verdict, blank
@@ -205,8 +205,8 @@ def grade(task: Task) -> Grade:
         seed=task.seed,
         sandbox=sandbox,
         limits=limits,
-        submission="" if task.notebook is None else _digest(task.notebook),
-        source=_digest(task.source),
+        submission="" if task.notebook is None else digest(task.notebook),
+        source=digest(task.source),
         problem=problem,
         notes=notes,
         exercises=graded,
@@ -225,7 +225,8 @@ class _Clock:
         self.laps[name], self._last = now - self._last, now
 
 
-def _digest(data: bytes) -> str:
+def digest(data: bytes) -> str:
+    """The SHA-256 digest by which a file is known."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -234,10 +235,7 @@ def _digest(data: bytes) -> str:
 
 @lru_cache(maxsize=4)
 def _chapter(name: str, source: bytes) -> Chapter:
-    try:
-        chapter = read_chapter(name, json.loads(source))
-    except (ValueError, KeyError, TypeError) as error:
-        raise CourseError(f"the class's own notebook of {name} is damaged: {error}") from None
+    chapter = parse_chapter(name, source)
     if not chapter.ids("test"):
         raise CourseError(f"the class's own notebook of {name} has no cell that gives marks")
     return chapter

@@ -7,7 +7,6 @@ given its own. A record that cannot be read counts as absent: its submission is 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -128,11 +127,6 @@ def recorded(directory: Path, chapter: str) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted(n.removesuffix(".json") for n in names if n[0] != "." and n.endswith(".json"))
-
-
-def digest(data: bytes) -> str:
-    """The SHA-256 digest by which a file is known."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def write_file(path: Path, data: bytes, *, sync: bool = True, mode: int = 0o666) -> None:

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from autograder.grading import record as records
-from autograder.grading.engine import Grade
-from autograder.grading.record import Record, digest, notebook_path, write_file
+from autograder.grading.engine import Grade, digest
+from autograder.grading.record import Record, notebook_path, write_file
 
 Enter = Callable[[Grade, datetime | None], None]
 

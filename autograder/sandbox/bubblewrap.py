@@ -32,6 +32,16 @@ _IN_WORDS = {
     "forks": "a warm interpreter: a system that lets nobody make namespaces inside of others "
     "gets a new one for each submission",
 }
+# The environment of every child, inside a sandbox and outside: one thread, no window.
+SETTINGS = {
+    "PYTHONHASHSEED": "0",  # the same seed gives the same verdict, sets included
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "MPLBACKEND": "Agg",
+    # Threads of a numerical library do not live on in a fork.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
 _PASSWD = "learner:x:1000:1000::/tmp:/bin/sh\nroot:x:0:0::/:/bin/sh\n"
 _GROUP = "learner:x:1000:\nroot:x:0:\n"
 
@@ -66,8 +76,7 @@ class Sandbox:
         self._place = Path(tempfile.mkdtemp(prefix="course-sandbox-"))
         self._place.chmod(0o755)
         self._view = make_view(self._place)
-        (self._place / "passwd").write_text(_PASSWD, encoding="ascii")
-        (self._place / "group").write_text(_GROUP, encoding="ascii")
+        _write_users(self._place)
         self.reusable = _can_nest()
         self.unlimited = _in_words(self._group.missing)
         self._watched = tuple(k for k in self._group.missing if k in ("memory", "cpu"))
@@ -128,18 +137,8 @@ def _in_groups(entrances: Sequence[Path], command: Sequence[str]) -> list[str]:
 
 
 def _arguments(view: View, place: Path) -> list[str]:
-    root = os.geteuid() == 0
-    # A user namespace for whoever is not root; root gives its rights up by itself, for good.
-    words = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
-    words += [] if root else ["--unshare-user"]
-    words += [
-        "--hostname",
-        "sandbox",
-        "--unshare-cgroup-try",
-        "--die-with-parent",
-        "--new-session",
-        "--clearenv",
-    ]
+    words = [*_walls(), "--unshare-cgroup-try", "--hostname", "sandbox"]
+    words += ["--die-with-parent", "--new-session", "--clearenv"]
     words += ["--proc", "/proc", "--dev", "/dev"]
     words += ["--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
     words += ["--perms", "1777", "--tmpfs", "/tmp"]
@@ -177,6 +176,17 @@ def _arguments(view: View, place: Path) -> list[str]:
     return [*words, "--chdir", "/tmp", "--remount-ro", "/"]
 
 
+def _walls() -> list[str]:
+    """A user namespace for whoever is not root; root gives its rights up by itself, for good."""
+    walls = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
+    return walls if os.geteuid() == 0 else [*walls, "--unshare-user"]
+
+
+def _write_users(place: Path) -> None:
+    (place / "passwd").write_text(_PASSWD, encoding="ascii")
+    (place / "group").write_text(_GROUP, encoding="ascii")
+
+
 def _python_places() -> list[Path]:
     """The Python installation and the environment, without what lies in them twice."""
     found: list[Path] = []
@@ -202,16 +212,10 @@ def _environment() -> dict[str, str]:
         "TMPDIR": "/tmp",
         "LANG": "C.UTF-8",
         "PYTHONPATH": "/course",
-        "PYTHONHASHSEED": "0",  # the same seed gives the same verdict, sets included
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",
-        "MPLBACKEND": "Agg",
         "MPLCONFIGDIR": "/tmp/matplotlib",
         "IPYTHONDIR": "/tmp/ipython",
-        # Threads of a numerical library do not live on in a fork.
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
+        **SETTINGS,
     }
 
 
@@ -246,10 +250,8 @@ def why_not() -> Refusal | None:
     program = shutil.which("bwrap")
     if program is None:
         return Refusal("bubblewrap is missing", "install the package bubblewrap")
-    rights = [] if os.geteuid() == 0 else ["--unshare-user"]
-    walls = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     everything = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]
-    done = _run([program, *rights, *walls, *everything, "true"])
+    done = _run([program, *_walls(), *everything, "true"])
     if done is None:
         return Refusal("bubblewrap is here, but it hangs")
     if done.returncode:
@@ -298,8 +300,7 @@ def _can_nest() -> bool:
         (package / "sandbox").mkdir(parents=True)
         for part in ("__init__.py", "sandbox/__init__.py", "sandbox/namespaces.py"):
             shutil.copy(Path(__file__).parents[1] / part, package / part)
-        for file in ("passwd", "group"):
-            (place / file).write_text(_PASSWD if file == "passwd" else _GROUP, encoding="ascii")
+        _write_users(place)
         program = shutil.which("bwrap")
         assert program is not None
         arguments = _arguments(View(place / "packages"), place)

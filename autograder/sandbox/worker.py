@@ -31,7 +31,7 @@ from autograder import plain
 from autograder.plain import readable
 from autograder.probe import PRINTED, STATUSES, TEXT, Observation, Trouble
 from autograder.sandbox import child
-from autograder.sandbox.bubblewrap import Sandbox
+from autograder.sandbox.bubblewrap import SETTINGS, Sandbox
 from autograder.sandbox.namespaces import SIGNALLED
 
 GRACE = 0.5  # seconds beyond its own limits that a child gets before it is killed
@@ -190,14 +190,8 @@ def environment(place: Path) -> dict[str, str]:
     return {
         **kept,
         "PYTHONPATH": os.pathsep.join(path),
-        "PYTHONHASHSEED": "0",  # the same seed gives the same verdict, sets included
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "MPLBACKEND": "Agg",
         "IPYTHONDIR": str(place / "ipython"),
-        # Threads of a numerical library do not live on in a fork.
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
+        **SETTINGS,
     }
 
 
